@@ -1,0 +1,57 @@
+GOLANGCI_LINT_VERSION := v2.15.0
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## Show this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build static binaries into bin/
+	CGO_ENABLED=0 go build -trimpath -ldflags "$(LDFLAGS)" -o bin/ ./cmd/...
+
+.PHONY: run
+run: ## Start the demo: everything in one process, with a simulated IT Glue
+	go run ./cmd/orgbridge demo
+
+.PHONY: test
+test: ## Run all tests; the PostgreSQL suites are skipped where there is no PostgreSQL
+	go test ./...
+
+.PHONY: test-race
+test-race: ## Run all tests with the race detector and in random order
+	CGO_ENABLED=1 go test -race -shuffle=on ./...
+
+.PHONY: bench
+bench: ## Run the benchmarks, without the tests
+	go test -run '^$$' -bench . -benchmem ./...
+
+.PHONY: lint
+lint: ## Check style and import rules
+	golangci-lint run ./...
+
+.PHONY: generate
+generate: ## Write the generated files (OpenAPI) anew
+	go generate ./...
+
+.PHONY: verify-generated
+verify-generated: ## Fail if the generated files are not up to date
+	.ci/verify-generated
+
+.PHONY: docker
+docker: ## Build the container image orgbridge:dev
+	docker build --build-arg VERSION=$(VERSION) --tag orgbridge:dev .
+
+.PHONY: tools
+tools: ## Install the linter at its pinned version
+	go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
+
+.PHONY: ci
+ci: ## Run everything that has to pass before a change is merged
+	.ci/run
+
+.PHONY: clean
+clean: ## Remove built programs and measurements
+	rm -rf bin coverage* *.out *.prof
