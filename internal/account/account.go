@@ -1,0 +1,46 @@
+// Package account holds accounts (one per MSP, the tenant boundary) and the tokens that open them.
+package account
+
+import "time"
+
+// Account is one MSP. Nothing is visible across accounts.
+type Account struct {
+	ID        string
+	Name      string
+	CreatedAt time.Time
+}
+
+// Role says what a token may do.
+type Role string
+
+// Viewer reads, Admin does everything in its account, Operator manages accounts and has no access to their contents.
+const (
+	Viewer   Role = "viewer"
+	Admin    Role = "admin"
+	Operator Role = "operator"
+)
+
+// Valid tells whether the role is one of the three.
+func (r Role) Valid() bool { return r == Viewer || r == Admin || r == Operator }
+
+// Token is a stored API token: its secret is known to its holder only, the store keeps the SHA-256.
+type Token struct {
+	ID string
+	// AccountID is empty for operators, and only for them.
+	AccountID string
+	Role      Role
+	Name      string
+	// Hint is the visible start of the secret, to tell tokens apart.
+	Hint       string
+	SecretHash []byte
+	CreatedAt  time.Time
+	ExpiresAt  *time.Time
+	LastUsedAt *time.Time
+	RevokedAt  *time.Time
+}
+
+// Principal is who makes a request: an authenticated token with its account.
+type Principal struct {
+	Token   Token
+	Account Account // zero for operators
+}

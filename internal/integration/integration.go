@@ -1,0 +1,79 @@
+// Package integration is an account's connection to IT Glue: connecting, testing a key, the sealed key and what needs attention.
+package integration
+
+import (
+	"time"
+
+	"github.com/orgbridge/orgbridge/internal/page"
+	"github.com/orgbridge/orgbridge/pkg/itglue"
+)
+
+// AutoMap says in which syncs organizations with equal names are mapped without a person.
+type AutoMap string
+
+// The values of the autoMap setting; OnConnect is the default.
+const (
+	OnConnect AutoMap = "on_connect"
+	EverySync AutoMap = "every_sync"
+	Off       AutoMap = "off"
+)
+
+// DefaultRemovalLimitPercent is the share of the active mappings that one sync may remove on its own.
+const DefaultRemovalLimitPercent = 10
+
+// Integration is an account's connection to IT Glue. ID is new for every connect, so that what was begun under an earlier
+// connection can be told apart. The key is sealed for the account and this ID.
+type Integration struct {
+	AccountID           string
+	ID                  string
+	Region              itglue.Region
+	SealedKey           []byte
+	APIKeyHint          string // last four characters
+	ConnectedAt         time.Time
+	AutoMap             AutoMap
+	RemovalLimitPercent int
+	// ListedAt is when the directory was taken; nil before the first complete listing.
+	ListedAt *time.Time
+	// LastSyncedAt is when the last listing began that active mappings were compared with.
+	LastSyncedAt *time.Time
+	Attention    *Attention
+}
+
+// AttentionCode says why a person should look at the integration.
+type AttentionCode string
+
+// CredentialsRejected says that IT Glue refused the key during a sync.
+const CredentialsRejected AttentionCode = "credentials-rejected"
+
+// Attention is a reason to look at the integration, standing since the given time.
+type Attention struct {
+	Code   AttentionCode
+	Detail string
+	Since  time.Time
+}
+
+// DirectoryEntry is one IT Glue organization of the directory.
+type DirectoryEntry struct {
+	ID         string
+	Name       string
+	ShortName  string
+	TypeName   string
+	StatusName string
+	Primary    bool
+}
+
+// DirectoryRow is a directory entry with the organization it is mapped to; MappedOrganizationID is empty when it is not.
+type DirectoryRow struct {
+	DirectoryEntry
+
+	MappedOrganizationID string
+}
+
+// DirectoryFilter chooses directory rows. Mapped nil means both. Search is matched case-insensitively anywhere in the name.
+// After and Limit page through the rows in the order of (folded name, id).
+type DirectoryFilter struct {
+	Mapped *bool
+	Search string
+	After  *page.Position
+	Limit  int
+}

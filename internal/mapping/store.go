@@ -1,0 +1,24 @@
+package mapping
+
+import (
+	"context"
+	"time"
+
+	"github.com/orgbridge/orgbridge/internal/integration"
+)
+
+// Store keeps mappings. Every method answers [errs.NotFound] when the account has no such organization.
+type Store interface {
+	// Mapping returns the organization's row with its candidates.
+	Mapping(ctx context.Context, accountID, organizationID string) (Row, error)
+	// MapOrganization maps or re-maps, sets the state active and forgets why it was not mapped. It answers [errs.NotConnected]
+	// without an integration, and [errs.AlreadyMapped] with the params organizationId and organizationName of the holder when the
+	// target is taken. Mapping to the same target again only makes it active.
+	MapOrganization(ctx context.Context, accountID, organizationID string, target integration.DirectoryEntry, origin Origin, at time.Time) error
+	// SetSyncEnabled makes a mapping active or paused. It answers [errs.NotMapped] when there is none.
+	SetSyncEnabled(ctx context.Context, accountID, organizationID string, enabled bool, at time.Time) error
+	// UnmapByPerson removes the mapping, if any, and remembers that a person did. [errs.NotConnected] without an integration.
+	UnmapByPerson(ctx context.Context, accountID, organizationID string) error
+	// DirectoryEntry answers [errs.NotFound] when the directory does not have the id.
+	DirectoryEntry(ctx context.Context, accountID, itglueID string) (integration.DirectoryEntry, error)
+}

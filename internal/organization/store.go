@@ -1,0 +1,10 @@
+package organization
+
+import "context"
+
+// Store keeps organizations.
+type Store interface {
+	// CreateOrganization stores the organization with its unmapped mapping row. It answers [errs.DomainTaken] when the account has
+	// an organization with that domain.
+	CreateOrganization(ctx context.Context, accountID string, o Organization) error
+}
