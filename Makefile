@@ -1,4 +1,4 @@
-GOLANGCI_LINT_VERSION := v2.15.0
+GOLANGCI_LINT_VERSION := $(shell sed -n "s/^golangci_lint=/v/p" .ci/run)
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 
