@@ -124,7 +124,7 @@ func pause(ctx context.Context, op string, delay time.Duration, deadline time.Ti
 		return nil
 	}
 
-	if delay > time.Until(deadline) {
+	if delay > time.Until(deadline) || !fitsDeadline(ctx, delay) {
 		return &Error{
 			Kind: KindRateLimited, Op: op, RetryAfter: min(delay, longestRetryAfter),
 			Detail: "the request limit of this key is used up",

@@ -50,11 +50,8 @@ func (c *Client) statusError(op string, resp *http.Response) *Error {
 	detail := errorText(body)
 	kind := kindOfStatus(resp.StatusCode)
 
-	switch {
-	case kind == KindUnavailable || kind == KindMalformed:
-		if tookTooLong(detail) {
-			kind = KindTimeout
-		}
+	if (kind == KindUnavailable || kind == KindMalformed) && tookTooLong(detail) {
+		kind = KindTimeout
 	}
 
 	if isRedirect(resp.StatusCode) {

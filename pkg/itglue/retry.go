@@ -3,6 +3,7 @@ package itglue
 import (
 	"context"
 	"errors"
+	"math"
 	"math/rand/v2"
 	"net/http"
 	"strconv"
@@ -67,7 +68,7 @@ func parseRetryAfter(value string, now time.Time) time.Duration {
 	seconds, err := strconv.ParseFloat(value, 64)
 	if err == nil {
 		// Compared as a float: an absurd figure would overflow a Duration.
-		if !(seconds > 0) {
+		if seconds <= 0 || math.IsNaN(seconds) {
 			return 0
 		}
 
