@@ -1,0 +1,163 @@
+package integration
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/orgbridge/orgbridge/internal/account"
+	"github.com/orgbridge/orgbridge/internal/errs"
+	"github.com/orgbridge/orgbridge/internal/seal"
+	"github.com/orgbridge/orgbridge/pkg/itglue"
+)
+
+// hintLength is how many characters of a key are shown.
+const hintLength = 4
+
+// SyncStarter begins a stored sync soon. A sync that it could not begin is begun later by the sweeper.
+type SyncStarter interface {
+	StartSoon(ctx context.Context, accountID, syncID string, epoch int) error
+}
+
+// Config is what a [Service] needs.
+type Config struct {
+	Store   Store
+	Keyset  *seal.Keyset
+	ITGlue  *Dialer
+	Starter SyncStarter
+	Now     func() time.Time
+	Logger  *slog.Logger
+}
+
+// Service connects accounts to IT Glue.
+type Service struct {
+	Config
+}
+
+// NewService returns a service.
+func NewService(c Config) *Service { return &Service{Config: c} }
+
+// Connect checks the key with IT Glue, stores the integration with the key sealed and begins the initial sync. Nothing is stored when
+// the check fails.
+//
+// It answers [errs.AlreadyConnected], [errs.ITGlueKeyRejected] (with the param regionHint when another region accepts the key) or one
+// of the other IT Glue codes.
+func (s *Service) Connect(ctx context.Context, accountID string, by account.Token, apiKey, region string) (Integration, error) {
+	_, err := s.Store.Integration(ctx, accountID)
+	if err == nil {
+		return Integration{}, errs.New(errs.AlreadyConnected, "The account is already connected to IT Glue.")
+	}
+	if !errs.Is(err, errs.NotConnected) {
+		return Integration{}, err
+	}
+	if _, err := s.check(ctx, apiKey, itglue.Region(region)); err != nil {
+		return Integration{}, s.withRegionHint(ctx, err, apiKey, itglue.Region(region))
+	}
+	return s.connect(ctx, accountID, by, apiKey, itglue.Region(region))
+}
+
+func (s *Service) connect(ctx context.Context, accountID string, by account.Token, apiKey string, region itglue.Region) (Integration, error) {
+	in := Integration{
+		AccountID: accountID, ID: newID(), Region: region, APIKeyHint: apiKey[max(0, len(apiKey)-hintLength):], ConnectedAt: s.Now(),
+		AutoMap: OnConnect, RemovalLimitPercent: DefaultRemovalLimitPercent,
+	}
+	var err error
+	if in.SealedKey, err = s.Keyset.Seal(apiKey, keyOwner(in)); err != nil {
+		return Integration{}, err
+	}
+	initial := InitialSync{ID: newID(), TokenID: by.ID, TokenName: by.Name}
+	if err := s.Store.Connect(ctx, accountID, in, initial); err != nil {
+		return Integration{}, err
+	}
+	if err := s.Starter.StartSoon(ctx, accountID, initial.ID, 1); err != nil {
+		s.Logger.WarnContext(ctx, "initial sync left to the sweeper", "account", accountID, "sync", initial.ID, "error", err)
+	}
+	return in, nil
+}
+
+// TestResult is what IT Glue says of a key. Organizations counts what it gives access to. Code, Detail and RegionHint (the region that
+// accepts the key, if another one does) are set when it is not OK.
+type TestResult struct {
+	OK            bool
+	Organizations int
+	Code          errs.Code
+	Detail        string
+	RegionHint    string
+}
+
+// Test checks a key as [Service.Connect] does and stores nothing. That IT Glue refuses the key or does not answer is a result, not an
+// error.
+func (s *Service) Test(ctx context.Context, _ string, apiKey, region string) (TestResult, error) {
+	count, err := s.check(ctx, apiKey, itglue.Region(region))
+	if err == nil {
+		return TestResult{OK: true, Organizations: count}, nil
+	}
+	if ctx.Err() != nil {
+		return TestResult{}, err
+	}
+	failure := FromITGlue(err)
+	result := TestResult{Code: failure.Code, Detail: failure.Detail}
+	if failure.Code == errs.Internal {
+		return TestResult{}, err
+	}
+	if itglue.IsRejectedKey(err) {
+		result.RegionHint = s.acceptingRegion(ctx, apiKey, itglue.Region(region))
+	}
+	return result, nil
+}
+
+func (s *Service) check(ctx context.Context, apiKey string, region itglue.Region) (int, error) {
+	client, err := s.ITGlue.Dial(apiKey, region)
+	if err != nil {
+		return 0, err
+	}
+	return client.CountOrganizations(ctx)
+}
+
+func (s *Service) withRegionHint(ctx context.Context, err error, apiKey string, region itglue.Region) error {
+	failure := FromITGlue(err)
+	if !itglue.IsRejectedKey(err) {
+		return failure
+	}
+	if hint := s.acceptingRegion(ctx, apiKey, region); hint != "" {
+		return failure.With("regionHint", hint)
+	}
+	return failure
+}
+
+// acceptingRegion asks the other regions for the key. IT Glue answers a wrong key and a key of another region alike, so asking is the
+// only way to tell them apart.
+func (s *Service) acceptingRegion(ctx context.Context, apiKey string, refused itglue.Region) string {
+	for _, region := range itglue.Regions() {
+		if region == refused {
+			continue
+		}
+		if _, err := s.check(ctx, apiKey, region); err == nil {
+			return string(region)
+		}
+	}
+	return ""
+}
+
+// Client returns the account's integration with a client for its IT Glue. It answers [errs.NotConnected] when there is none.
+func (s *Service) Client(ctx context.Context, accountID string) (*itglue.Client, Integration, error) {
+	in, err := s.Store.Integration(ctx, accountID)
+	if err != nil {
+		return nil, Integration{}, err
+	}
+	apiKey, err := s.Keyset.Open(in.SealedKey, keyOwner(in))
+	if err != nil {
+		return nil, Integration{}, err
+	}
+	client, err := s.ITGlue.Dial(apiKey, in.Region)
+	return client, in, err
+}
+
+// keyOwner binds a sealed key to its account and connection and to being an API key.
+func keyOwner(in Integration) string {
+	return "account=" + in.AccountID + " integration=" + in.ID + " purpose=itglue-api-key"
+}
+
+func newID() string { return uuid.Must(uuid.NewV7()).String() }

@@ -1,0 +1,107 @@
+// Package seal keeps secrets at rest: authenticated encryption under a keyset, each ciphertext bound to what it belongs to, so that
+// it opens nowhere else.
+package seal
+
+import (
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/tink-crypto/tink-go/v2/aead"
+	"github.com/tink-crypto/tink-go/v2/insecurecleartextkeyset"
+	"github.com/tink-crypto/tink-go/v2/keyset"
+	"github.com/tink-crypto/tink-go/v2/tink"
+)
+
+// envPrefix marks a keyset reference that carries the keyset itself, in base64.
+const envPrefix = "env:"
+
+// Keyset seals with its primary key and opens with any of its keys.
+type Keyset struct {
+	primitive tink.AEAD
+}
+
+// Load reads a keyset from a file, or from "env:" followed by the base64 of one. Errors never tell anything of its contents.
+func Load(ref string) (*Keyset, error) {
+	raw, err := read(ref)
+	if err != nil {
+		return nil, err
+	}
+	handle, err := insecurecleartextkeyset.Read(keyset.NewJSONReader(bytes.NewReader(raw)))
+	if err != nil {
+		return nil, errors.New("the keyset is not a readable Tink JSON keyset")
+	}
+	primitive, err := aead.New(handle)
+	if err != nil {
+		return nil, errors.New("the keyset holds no usable AEAD key")
+	}
+	return &Keyset{primitive: primitive}, nil
+}
+
+func read(ref string) ([]byte, error) {
+	encoded, inline := strings.CutPrefix(ref, envPrefix)
+	if !inline {
+		raw, err := os.ReadFile(ref)
+		if err != nil {
+			return nil, fmt.Errorf("read the keyset: %w", err)
+		}
+		return raw, nil
+	}
+	raw, err := base64.StdEncoding.DecodeString(encoded)
+	if err != nil {
+		return nil, errors.New("the keyset after env: is not base64")
+	}
+	return raw, nil
+}
+
+// Create writes a new keyset with one AES-256-GCM key to a file that only its owner may read. It refuses to overwrite a file.
+func Create(path string) error {
+	handle, err := keyset.NewHandle(aead.AES256GCMKeyTemplate())
+	if err != nil {
+		return fmt.Errorf("make a key: %w", err)
+	}
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return fmt.Errorf("create the keyset: %w", err)
+	}
+	if err := write(handle, file); err != nil {
+		return errors.Join(err, file.Close(), os.Remove(path))
+	}
+	return nil
+}
+
+func write(handle *keyset.Handle, file *os.File) error {
+	if err := insecurecleartextkeyset.Write(handle, keyset.NewJSONWriter(file)); err != nil {
+		return fmt.Errorf("write the keyset: %w", err)
+	}
+	if _, err := io.WriteString(file, "\n"); err != nil {
+		return fmt.Errorf("write the keyset: %w", err)
+	}
+	// A sealed key is lost with its keyset, so the keyset must be on the disk before anything is sealed.
+	if err := file.Sync(); err != nil {
+		return fmt.Errorf("write the keyset: %w", err)
+	}
+	return file.Close()
+}
+
+// Seal encrypts the secret for its owner: [Keyset.Open] needs the same owner.
+func (k *Keyset) Seal(secret, owner string) ([]byte, error) {
+	sealed, err := k.primitive.Encrypt([]byte(secret), []byte(owner))
+	if err != nil {
+		return nil, fmt.Errorf("seal: %w", err)
+	}
+	return sealed, nil
+}
+
+// Open decrypts what was sealed for this owner under a key of this keyset; anything else is an error.
+func (k *Keyset) Open(sealed []byte, owner string) (string, error) {
+	secret, err := k.primitive.Decrypt(sealed, []byte(owner))
+	if err != nil {
+		return "", errors.New("the sealed value cannot be opened: another keyset, another owner, or it was changed")
+	}
+	return string(secret), nil
+}
