@@ -96,10 +96,7 @@ func MakePlan(in Input) Plan {
 	p.removals()
 	p.renames()
 	p.autoMap()
-	for i := range p.plan.Changes {
-		p.plan.Changes[i].Seq = i + 1
-	}
-	return p.plan
+	return p.numbered()
 }
 
 type planner struct {
@@ -286,4 +283,25 @@ func (p *planner) skip(o *OrganizationState, entry *integration.DirectoryEntry, 
 	}
 	p.plan.Counts.Skipped++
 	p.plan.Changes = append(p.plan.Changes, c)
+}
+
+// PlanRefresh decides on one mapped organization after a live read of its IT Glue organization, also when the mapping is paused;
+// entry is nil when IT Glue answered that it is gone. A person asked for this very organization, so the removal is not limited.
+func PlanRefresh(o OrganizationState, entry *integration.DirectoryEntry) Plan {
+	p := planner{removed: map[string]bool{}, newName: map[string]string{}}
+	if entry == nil {
+		p.in.Absences = map[string]Absence{o.ITGlueID: Gone}
+		p.removal(&o)
+	} else {
+		p.plan.Counts.Listed = 1
+		p.rename(&o, entry)
+	}
+	return p.numbered()
+}
+
+func (p *planner) numbered() Plan {
+	for i := range p.plan.Changes {
+		p.plan.Changes[i].Seq = i + 1
+	}
+	return p.plan
 }

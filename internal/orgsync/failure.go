@@ -1,0 +1,69 @@
+package orgsync
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"github.com/orgbridge/orgbridge/internal/errs"
+	"github.com/orgbridge/orgbridge/internal/integration"
+)
+
+const (
+	// maxAttempts is how often a sync is begun, takeovers included.
+	maxAttempts = 4
+	retryBase   = 5 * time.Second
+	retryFactor = 4
+)
+
+// decision is what becomes of a sync whose run ended with an error.
+type decision struct {
+	requeue     bool
+	delay       time.Duration
+	failure     *Failure // nil when the run was only cut off
+	credentials Credentials
+}
+
+// decideFailure: a run that was cut off goes on at once elsewhere; what may go better later is tried again, after 5 s, 20 s and 80 s
+// or as long as IT Glue asks for; the rest has failed.
+func decideFailure(attempt int, err error) decision {
+	if errors.Is(err, context.Canceled) {
+		return decision{requeue: true}
+	}
+	failed := known(err)
+	d := decision{failure: &Failure{Code: failed.Code, Detail: failed.Detail}}
+	switch failed.Code {
+	case errs.ITGlueKeyRejected:
+		d.credentials = CredentialsRejected
+	case errs.ITGlueRateLimited, errs.ITGlueUnavailable, errs.ITGlueTimeout, errs.ITGlueBadAnswer, errs.Unavailable:
+		d.requeue = attempt+1 < maxAttempts
+		d.delay = max(failed.RetryAfter, jittered(attempt))
+	default:
+	}
+	return d
+}
+
+func known(err error) *errs.Error {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return errs.New(errs.ITGlueTimeout, "The sync took too long.")
+	}
+	failed := integration.FromITGlue(err)
+	switch failed.Code {
+	case errs.NotFound: // IT Glue has no such list
+		return errs.New(errs.ITGlueBadAnswer, "IT Glue gave an answer that cannot be understood.")
+	case errs.Internal:
+		return errs.New(errs.Internal, "The sync failed for a reason of ours. It is in the log.")
+	default:
+		return failed
+	}
+}
+
+// jittered spreads the retries of many accounts that failed together.
+func jittered(attempt int) time.Duration {
+	d := retryBase
+	for range attempt {
+		d *= retryFactor
+	}
+	return d/2 + rand.N(d/2) //nolint:gosec // no secret hangs on it
+}

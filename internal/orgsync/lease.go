@@ -1,0 +1,71 @@
+package orgsync
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/orgbridge/orgbridge/internal/errs"
+)
+
+// lease keeps a running sync its owner's. Its context ends, with [errs.Fenced] as the cause, when the sync is lost.
+type lease struct {
+	runner *Runner
+	fence  Fence
+	ctx    context.Context //nolint:containedctx // the lease is the life of the run that is given this context
+	cancel context.CancelCauseFunc
+	done   sync.WaitGroup
+
+	mu       sync.Mutex
+	progress Progress
+	renewed  time.Time
+}
+
+func holdLease(parent context.Context, r *Runner, f Fence) *lease {
+	ctx, cancel := context.WithCancelCause(parent)
+	l := &lease{runner: r, fence: f, ctx: ctx, cancel: cancel, progress: Progress{Phase: Listing}, renewed: time.Now()}
+	l.done.Go(l.keep)
+	return l
+}
+
+// keep renews the lease between the beats of the work, which may wait long for IT Glue.
+func (l *lease) keep() {
+	ticker := time.NewTicker(l.runner.Lease / 3)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-l.ctx.Done():
+			return
+		case <-ticker.C:
+			l.mu.Lock()
+			p := l.progress
+			l.mu.Unlock()
+			_ = l.beat(l.ctx, p) // a lost sync has ended the context, anything else is tried again
+		}
+	}
+}
+
+// beat writes the progress and renews the lease. It answers [errs.Fenced], and ends the lease's context, when the sync is lost: either
+// the store says so, or it could not be asked for as long as the lease lasts, so that another node may have it by now.
+func (l *lease) beat(ctx context.Context, p Progress) error {
+	ctx, cancel := context.WithTimeout(ctx, l.runner.Lease/3)
+	defer cancel()
+	err := l.runner.Syncs.Heartbeat(ctx, l.fence, l.runner.Lease, p)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.progress = p
+	switch {
+	case err == nil:
+		l.renewed = time.Now()
+	case errs.Is(err, errs.Fenced):
+		l.cancel(err)
+	case time.Since(l.renewed) > l.runner.Lease:
+		l.cancel(errs.New(errs.Fenced, "The lease of the sync ran out.").Because(err))
+	}
+	return err
+}
+
+func (l *lease) release() {
+	l.cancel(context.Canceled)
+	l.done.Wait()
+}

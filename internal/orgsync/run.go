@@ -1,0 +1,273 @@
+package orgsync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"time"
+
+	"github.com/orgbridge/orgbridge/internal/errs"
+	"github.com/orgbridge/orgbridge/internal/integration"
+	"github.com/orgbridge/orgbridge/internal/mapping"
+	"github.com/orgbridge/orgbridge/pkg/itglue"
+)
+
+const (
+	// DefaultLease is how long a sync stays its owner's without a heartbeat. With the sweeper's interval it bounds how long the work
+	// of a killed node rests.
+	DefaultLease = 15 * time.Second
+	// runDeadline ends a run that makes no end of itself.
+	runDeadline = 30 * time.Minute
+	// recordDeadline bounds the last write of a run, which is made even when the run was cancelled.
+	recordDeadline = 10 * time.Second
+	// maxReads bounds the reads by id of one run. What is missing beyond it stays unread and is therefore held.
+	maxReads = 500
+	// batchSize is how many changes are applied in one transaction.
+	batchSize = 1000
+)
+
+// RunnerConfig is what a [Runner] needs. Lease zero means [DefaultLease].
+type RunnerConfig struct {
+	Syncs       SyncStore
+	State       StateStore
+	Connections Connections
+	Now         func() time.Time
+	Logger      *slog.Logger
+	Lease       time.Duration
+}
+
+// Runner does the work of syncs: list, plan, apply.
+type Runner struct {
+	RunnerConfig
+}
+
+// NewRunner returns a runner.
+func NewRunner(c RunnerConfig) *Runner {
+	if c.Lease == 0 {
+		c.Lease = DefaultLease
+	}
+	return &Runner{RunnerConfig: c}
+}
+
+// Run does the sync of the fence and records how it went. When ctx is cancelled the sync is handed back to the queue. An error means
+// that the outcome could not be recorded; the sync is then taken over once its lease has run out.
+func (r *Runner) Run(ctx context.Context, f Fence) error {
+	claimed, err := r.Syncs.ClaimSync(ctx, f, r.Lease)
+	if errs.Is(err, errs.Fenced) {
+		return nil // done, cancelled or somebody else's
+	}
+	if err != nil {
+		return err
+	}
+	began := r.Now()
+	outcome, err := r.work(ctx, f, claimed)
+	if ctx.Err() != nil && err != nil {
+		err = ctx.Err()
+	}
+	recordCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordDeadline)
+	defer cancel()
+	if err == nil {
+		err = r.finish(recordCtx, f, outcome)
+	} else {
+		err = r.fail(recordCtx, f, claimed, err)
+	}
+	if errs.Is(err, errs.Fenced) {
+		r.Logger.InfoContext(ctx, "sync lost its owner", "account", f.AccountID, "sync", f.SyncID, "epoch", f.Epoch)
+		return nil
+	}
+	r.Logger.DebugContext(ctx, "sync ran", "account", f.AccountID, "sync", f.SyncID, "took", r.Now().Sub(began))
+	return err
+}
+
+// work runs the sync under its lease. A panic becomes an error, so that it is recorded like any other failure.
+func (r *Runner) work(ctx context.Context, f Fence, claimed Sync) (outcome Outcome, err error) {
+	ctx, cancel := context.WithTimeout(ctx, runDeadline)
+	defer cancel()
+	l := holdLease(ctx, r, f)
+	defer l.release()
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+		if cause := context.Cause(l.ctx); err != nil && errs.Is(cause, errs.Fenced) {
+			err = cause
+		}
+	}()
+	if claimed.Attempt >= maxAttempts {
+		return Outcome{}, errs.New(errs.Internal, "The sync was interrupted too often.")
+	}
+	one := run{Runner: r, fence: f, sync: claimed, lease: l}
+	return one.do(l.ctx)
+}
+
+func (r *Runner) finish(ctx context.Context, f Fence, o Outcome) error {
+	if err := r.Syncs.FinishSync(ctx, f, o); err != nil {
+		return err
+	}
+	r.Logger.InfoContext(ctx, "sync ended", "account", f.AccountID, "sync", f.SyncID, "status", o.Status,
+		"listed", o.Counts.Listed, "unchanged", o.Counts.Unchanged)
+	return nil
+}
+
+// fail records a run that ended with err: handed back when it was cut off or may go better later, failed otherwise.
+func (r *Runner) fail(ctx context.Context, f Fence, s Sync, err error) error {
+	if errs.Is(err, errs.Fenced) {
+		return err
+	}
+	d := decideFailure(s.Attempt, err)
+	if d.requeue {
+		r.Logger.WarnContext(ctx, "sync handed back", "account", f.AccountID, "sync", f.SyncID, "after", d.delay, "error", err)
+		_, err := r.Syncs.RequeueSync(ctx, f, r.Now().Add(d.delay), d.failure)
+		return err
+	}
+	r.Logger.ErrorContext(ctx, "sync failed", "account", f.AccountID, "sync", f.SyncID, "error", err)
+	return r.Syncs.FinishSync(ctx, f, Outcome{Status: Failed, Failure: d.failure, Credentials: d.credentials})
+}
+
+// run is one run of one sync.
+type run struct {
+	*Runner
+
+	fence Fence
+	sync  Sync
+	lease *lease
+}
+
+func (r *run) do(ctx context.Context) (Outcome, error) {
+	client, in, err := r.Connections.Client(ctx, r.fence.AccountID)
+	if errs.Is(err, errs.NotConnected) || (err == nil && in.ID != r.sync.IntegrationID) {
+		return Outcome{}, errs.New(errs.Fenced, "The integration of the sync is gone.")
+	}
+	if err != nil {
+		return Outcome{}, err
+	}
+	began := r.Now()
+	entries, err := r.list(ctx, client)
+	if err != nil {
+		return Outcome{}, err
+	}
+	plan, err := r.plan(ctx, client, in, entries)
+	if err != nil {
+		return Outcome{}, err
+	}
+	if err := r.writeDirectory(ctx, entries, began); err != nil {
+		return Outcome{}, err
+	}
+	if err := r.apply(ctx, plan); err != nil {
+		return Outcome{}, err
+	}
+	return r.outcome(plan, began), nil
+}
+
+func (r *run) outcome(plan Plan, began time.Time) Outcome {
+	o := Outcome{Status: Succeeded, Counts: plan.Counts, Credentials: CredentialsAccepted}
+	if r.sync.Kind == Preview {
+		return o
+	}
+	o.ComparedAt = &began
+	if plan.Held {
+		o.Status = Held
+	}
+	return o
+}
+
+func (r *run) plan(ctx context.Context, client *itglue.Client, in integration.Integration, entries []integration.DirectoryEntry) (Plan, error) {
+	states, err := r.State.OrganizationStates(ctx, r.fence.AccountID)
+	if err != nil {
+		return Plan{}, err
+	}
+	input := Input{
+		Organizations: states, Directory: entries, AutoMap: AutoMapRuns(in.AutoMap, in.LastSyncedAt != nil),
+		RemovalLimitPercent: in.RemovalLimitPercent,
+	}
+	if input.Absences, err = r.confirm(ctx, client, input); err != nil {
+		return Plan{}, err
+	}
+	return MakePlan(input), nil
+}
+
+// confirm reads by id what the listing did not have. It stops reading as soon as more is gone than one sync may remove: then
+// everything missing is held anyway.
+func (r *run) confirm(ctx context.Context, client *itglue.Client, in Input) (map[string]Absence, error) {
+	missing := in.Missing()
+	if len(in.Directory) == 0 || len(missing) == 0 {
+		return nil, nil
+	}
+	limit, gone := RemovalLimit(activeCount(in.Organizations), in.RemovalLimitPercent), 0
+	absences := make(map[string]Absence, min(len(missing), maxReads))
+	for i, id := range missing {
+		if gone > limit || i == maxReads {
+			break
+		}
+		if err := r.progress(ctx, Confirming, i, len(missing)); err != nil {
+			return nil, err
+		}
+		absence, err := readAbsence(ctx, client, id)
+		if err != nil {
+			return nil, err
+		}
+		if absence == Gone {
+			gone++
+		}
+		absences[id] = absence
+	}
+	return absences, nil
+}
+
+// readAbsence is the second witness of a removal. A refused key or a spent rate limit ends the whole run; any other failure says
+// nothing about this one organization.
+func readAbsence(ctx context.Context, client *itglue.Client, id string) (Absence, error) {
+	_, err := client.Organization(ctx, id)
+	switch kind := itglue.KindOf(err); {
+	case err == nil:
+		return Readable, nil
+	case kind == itglue.KindNotFound:
+		return Gone, nil
+	case kind == itglue.KindRejectedKey, kind == itglue.KindRateLimited, kind == "", ctx.Err() != nil:
+		return Unread, err
+	default:
+		return Unclear, nil
+	}
+}
+
+func activeCount(states []OrganizationState) int {
+	n := 0
+	for i := range states {
+		if states[i].State == mapping.Active {
+			n++
+		}
+	}
+	return n
+}
+
+func (r *run) apply(ctx context.Context, plan Plan) error {
+	dryRun := r.sync.Kind == Preview
+	done, total := 0, len(plan.Changes)
+	if !dryRun {
+		total += len(plan.Unmatched)
+	}
+	step := func(n int, err error) error {
+		done += n
+		return errors.Join(err, r.progress(ctx, Applying, done, total))
+	}
+	for batch := range batches(plan.Changes) {
+		if err := step(len(batch), r.State.ApplyChanges(ctx, r.fence, batch, dryRun)); err != nil {
+			return err
+		}
+	}
+	if dryRun {
+		return nil
+	}
+	for batch := range batches(plan.Unmatched) {
+		if err := step(len(batch), r.State.ApplyUnmatched(ctx, r.fence, batch)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *run) progress(ctx context.Context, phase Phase, done, total int) error {
+	return r.lease.beat(ctx, Progress{Phase: phase, Done: done, Total: total})
+}

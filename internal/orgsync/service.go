@@ -1,0 +1,114 @@
+package orgsync
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/orgbridge/orgbridge/internal/account"
+	"github.com/orgbridge/orgbridge/internal/errs"
+	"github.com/orgbridge/orgbridge/internal/integration"
+	"github.com/orgbridge/orgbridge/internal/mapping"
+	"github.com/orgbridge/orgbridge/pkg/itglue"
+)
+
+// Connections opens an account's IT Glue.
+type Connections interface {
+	// Client answers [errs.NotConnected] when the account has no integration.
+	Client(ctx context.Context, accountID string) (*itglue.Client, integration.Integration, error)
+}
+
+// Reads is what the service looks up.
+type Reads interface {
+	// Integration answers [errs.NotConnected] when the account has none.
+	Integration(ctx context.Context, accountID string) (integration.Integration, error)
+	Mapping(ctx context.Context, accountID, organizationID string) (mapping.Row, error)
+}
+
+// ServiceConfig is what a [Service] needs.
+type ServiceConfig struct {
+	Syncs       SyncStore
+	Refreshes   RefreshStore
+	Reads       Reads
+	Connections Connections
+	Starter     integration.SyncStarter
+	Now         func() time.Time
+	Logger      *slog.Logger
+}
+
+// Service starts syncs and refreshes single organizations.
+type Service struct {
+	ServiceConfig
+}
+
+// NewService returns a service.
+func NewService(c ServiceConfig) *Service { return &Service{ServiceConfig: c} }
+
+// Start begins a sync, or returns the account's queued or running one with started false. It answers [errs.NotConnected].
+func (s *Service) Start(ctx context.Context, accountID string, kind Kind, by account.Token) (stored Sync, started bool, err error) {
+	in, err := s.Reads.Integration(ctx, accountID)
+	if err != nil {
+		return Sync{}, false, err
+	}
+	stored, started, err = s.Syncs.StartSync(ctx, s.newSync(in, kind, by))
+	if err != nil || !started {
+		return stored, false, err
+	}
+	if err := s.Starter.StartSoon(ctx, accountID, stored.ID, stored.Epoch); err != nil {
+		s.Logger.WarnContext(ctx, "sync left to the sweeper", "account", accountID, "sync", stored.ID, "error", err)
+	}
+	return stored, true, nil
+}
+
+func (s *Service) newSync(in integration.Integration, kind Kind, by account.Token) Sync {
+	now := s.Now()
+	return Sync{
+		ID: uuid.Must(uuid.NewV7()).String(), AccountID: in.AccountID, IntegrationID: in.ID, Kind: kind, Status: Queued, Epoch: 1,
+		NotBefore: now, CreatedAt: now, RequestedBy: &Requester{TokenID: by.ID, TokenName: by.Name},
+	}
+}
+
+// Refresh syncs one organization at once with one live read, also when its mapping is paused: its name is overwritten with IT Glue's,
+// or the mapping removed when IT Glue answers that the organization is gone. The row it returns tells which.
+//
+// It answers [errs.NotFound], [errs.NotConnected], [errs.NotMapped], [errs.Conflict] when the mapping was changed during the read, or
+// an IT Glue code; then nothing was changed.
+func (s *Service) Refresh(ctx context.Context, accountID, organizationID string, by account.Token) (mapping.Row, error) {
+	state, err := s.Refreshes.OrganizationState(ctx, accountID, organizationID)
+	if err != nil {
+		return mapping.Row{}, err
+	}
+	client, in, err := s.Connections.Client(ctx, accountID)
+	if err != nil {
+		return mapping.Row{}, err
+	}
+	if state.State == mapping.Unmapped {
+		return mapping.Row{}, errs.New(errs.NotMapped, "The organization is not mapped.")
+	}
+	entry, err := readEntry(ctx, client, state.ITGlueID)
+	if err != nil {
+		return mapping.Row{}, err
+	}
+	run, plan := s.newSync(in, Organization, by), PlanRefresh(state, entry)
+	finished := s.Now()
+	run.Status, run.Counts, run.StartedAt, run.FinishedAt = Succeeded, plan.Counts, &run.CreatedAt, &finished
+	if err := s.Refreshes.Refresh(ctx, run, state, entry, plan.Changes); err != nil {
+		return mapping.Row{}, err
+	}
+	return s.Reads.Mapping(ctx, accountID, organizationID)
+}
+
+// readEntry reads one IT Glue organization by id; nil when it is gone.
+func readEntry(ctx context.Context, client *itglue.Client, id string) (*integration.DirectoryEntry, error) {
+	live, err := client.Organization(ctx, id)
+	if itglue.IsNotFound(err) {
+		return nil, nil //nolint:nilnil // gone is an answer, not an error
+	}
+	if err != nil {
+		return nil, integration.FromITGlue(err)
+	}
+	entry := integration.Entry(live)
+	return &entry, nil
+}
