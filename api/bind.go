@@ -1,0 +1,263 @@
+package api
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"reflect"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/go-playground/validator/v10"
+	"github.com/labstack/echo/v4"
+
+	"github.com/orgbridge/orgbridge/internal/errs"
+)
+
+const (
+	maxBody  = 1 << 20
+	maxDepth = 32
+	// maxFaults bounds the answer to a body that is nothing but faults; maxNamed is the longest member name that is told back.
+	maxFaults = 100
+	maxNamed  = 64
+)
+
+// The codes of single faults.
+const (
+	faultRequired     = "required"
+	faultUnknownField = "unknown-field"
+	faultUnknownParam = "unknown-parameter"
+	faultRepeated     = "repeated"
+	faultWrongType    = "wrong-type"
+	faultTooLong      = "too-long"
+	faultOutOfRange   = "out-of-range"
+	faultNotOneOf     = "not-one-of"
+	faultInvalid      = "invalid"
+)
+
+// bind reads the body into a request struct: a pointer to a struct of strings, booleans, integers and pointers to them. It is strict
+// and names all faults at once, and never repeats a value that was sent: it may be a key.
+//
+// It answers [errs.UnsupportedMediaType], [errs.PayloadTooLarge], [errs.MalformedBody] for what is not one JSON object without
+// duplicate names, and [errs.ValidationFailed] for unknown fields, wrong types and broken rules.
+func (s *server) bind(c echo.Context, into any) error {
+	body, err := readBody(c)
+	if err != nil {
+		return err
+	}
+	if err := checkSyntax(body); err != nil {
+		return err
+	}
+	f := &faults{}
+	if f.fill(body, reflect.ValueOf(into).Elem()) {
+		f.addRules(s.validate.Struct(into))
+	}
+	return f.err()
+}
+
+func readBody(c echo.Context) ([]byte, error) {
+	r := c.Request()
+	mediaType, params, err := mime.ParseMediaType(r.Header.Get(echo.HeaderContentType))
+	charset, ok := params["charset"]
+	encoding := r.Header.Get(echo.HeaderContentEncoding)
+	if err != nil || mediaType != echo.MIMEApplicationJSON || ok && !strings.EqualFold(charset, "utf-8") || encoding != "" {
+		return nil, errs.New(errs.UnsupportedMediaType, "The body must be application/json in UTF-8, without a content encoding.")
+	}
+	tooLarge := errs.New(errs.PayloadTooLarge, "The body is larger than %d bytes.", maxBody)
+	if r.ContentLength > maxBody {
+		return nil, tooLarge
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(c.Response().Writer, r.Body, maxBody))
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return nil, tooLarge
+	}
+	if err != nil {
+		return nil, errs.New(errs.MalformedBody, "The body could not be read.").Because(err)
+	}
+	return body, nil
+}
+
+// checkSyntax refuses what is not exactly one JSON value as RFC 7493 has it. The decoder's message is not passed on: it quotes the
+// body.
+func checkSyntax(body []byte) error {
+	malformed := func(why string) error {
+		return errs.New(errs.MalformedBody, "The body is not well-formed JSON: %s.", why)
+	}
+	if len(bytes.TrimSpace(body)) == 0 {
+		return malformed("it is empty")
+	}
+	d := jsontext.NewDecoder(bytes.NewReader(body))
+	for values := 0; ; {
+		_, err := d.ReadToken()
+		switch {
+		case err == io.EOF: //nolint:errorlint // an unexpected end is another error that wraps this one
+			return nil
+		case errors.Is(err, jsontext.ErrDuplicateName):
+			return malformed("a name occurs twice in one object")
+		case err != nil:
+			return malformed(fmt.Sprintf("there is an error near byte %d", d.InputOffset()))
+		case values > 0:
+			return malformed("something follows the value")
+		case d.StackDepth() > maxDepth:
+			return malformed(fmt.Sprintf("it is nested deeper than %d levels", maxDepth))
+		case d.StackDepth() == 0:
+			values++
+		}
+	}
+}
+
+// faults collects what is wrong with a request.
+type faults struct{ list []errs.Field }
+
+func (f *faults) add(pointer, code, detail string) {
+	if len(f.list) < maxFaults {
+		f.list = append(f.list, errs.Field{Pointer: pointer, Code: code, Detail: detail})
+	}
+}
+
+func (f *faults) has(pointer string) bool {
+	for _, known := range f.list {
+		if known.Pointer == pointer {
+			return true
+		}
+	}
+	return false
+}
+
+func (f *faults) err() error {
+	if len(f.list) == 0 {
+		return nil
+	}
+	return errs.Invalid(f.list...)
+}
+
+// fill sets the fields of a struct from an object whose syntax has been checked, and tells whether it is an object at all. Names are
+// compared exactly.
+func (f *faults) fill(object []byte, into reflect.Value) bool {
+	d := jsontext.NewDecoder(bytes.NewReader(object))
+	if d.PeekKind() != jsontext.KindBeginObject {
+		f.add("", faultWrongType, "The body must be an object.")
+		return false
+	}
+	fields := fieldsOf(into)
+	_, _ = d.ReadToken()
+	for d.PeekKind() == jsontext.KindString {
+		name, _ := d.ReadToken()
+		pointer, known := pointerTo(name.String()), fields[name.String()]
+		value, err := d.ReadValue()
+		switch {
+		case err != nil: // cannot be, the syntax has been checked
+			f.add(pointer, faultInvalid, "This value cannot be read.")
+			return false
+		case !known.IsValid():
+			f.add(pointer, faultUnknownField, "There is no such field.")
+		default:
+			f.set(pointer, value, known)
+		}
+	}
+	return true
+}
+
+// set puts a value into a field. JSON null is no value of any type: a field is left out instead.
+func (f *faults) set(pointer string, value jsontext.Value, field reflect.Value) {
+	if value.Kind() == jsontext.KindNull || json.Unmarshal(value, field.Addr().Interface()) != nil {
+		f.add(pointer, faultWrongType, expected(field.Type()))
+		return
+	}
+	if field.Kind() == reflect.String && strings.ContainsRune(field.String(), 0) {
+		f.add(pointer, faultInvalid, "This text must not contain the character NUL.")
+	}
+}
+
+// addRules adds what the validator found, except for fields that were not understood in the first place.
+func (f *faults) addRules(err error) {
+	broken, ok := errors.AsType[validator.ValidationErrors](err)
+	if !ok {
+		return
+	}
+	for _, b := range broken {
+		if pointer := pointerTo(b.Field()); !f.has(pointer) {
+			code, detail := rule(b)
+			f.add(pointer, code, detail)
+		}
+	}
+}
+
+func fieldsOf(v reflect.Value) map[string]reflect.Value {
+	fields := make(map[string]reflect.Value, v.NumField())
+	for i := range v.NumField() {
+		fields[jsonName(v.Type().Field(i))] = v.Field(i)
+	}
+	return fields
+}
+
+func jsonName(f reflect.StructField) string {
+	name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+	return name
+}
+
+// pointerTo is the RFC 6901 pointer to a member of the body; the body itself when the name is too long to be told back.
+func pointerTo(name string) string {
+	if len(name) > maxNamed {
+		return ""
+	}
+	return "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
+}
+
+func expected(t reflect.Type) string {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch {
+	case t.Kind() == reflect.String:
+		return "This must be a string."
+	case t.Kind() == reflect.Bool:
+		return "This must be true or false."
+	case t.Kind() >= reflect.Int && t.Kind() <= reflect.Uint64:
+		return "This must be a whole number."
+	default:
+		return "This has the wrong type."
+	}
+}
+
+// newValidator knows the rules of the request structs: those of the library and our own apikey and itglueid.
+func newValidator() (*validator.Validate, error) {
+	v := validator.New(validator.WithRequiredStructEnabled())
+	v.RegisterTagNameFunc(jsonName)
+	return v, errors.Join(
+		v.RegisterValidation("apikey", func(l validator.FieldLevel) bool {
+			return len(l.Field().String()) <= 500 && only(l.Field().String(), '!', '~')
+		}),
+		v.RegisterValidation("itglueid", func(l validator.FieldLevel) bool {
+			return len(l.Field().String()) <= 20 && only(l.Field().String(), '0', '9')
+		}),
+	)
+}
+
+// only tells whether a text is not empty and all its characters are in the range.
+func only(s string, first, last rune) bool {
+	outside := func(r rune) bool { return r < first || r > last }
+	return s != "" && !strings.ContainsFunc(s, outside)
+}
+
+// rule turns a broken rule into a code and a sentence.
+func rule(b validator.FieldError) (code, detail string) {
+	switch b.Tag() {
+	case "required":
+		return faultRequired, "This field is required."
+	case "max":
+		return faultTooLong, fmt.Sprintf("This must not be longer than %s characters.", b.Param())
+	case "oneof":
+		return faultNotOneOf, "This must be one of: " + strings.Join(strings.Fields(b.Param()), ", ") + "."
+	case "apikey":
+		return faultInvalid, "An API key has 1 to 500 visible ASCII characters and no spaces."
+	case "itglueid":
+		return faultInvalid, "An IT Glue id is a string of digits."
+	default:
+		return faultInvalid, "This value is not valid."
+	}
+}

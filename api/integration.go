@@ -1,0 +1,194 @@
+package api
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/orgbridge/orgbridge/internal/account"
+	"github.com/orgbridge/orgbridge/internal/errs"
+	"github.com/orgbridge/orgbridge/internal/integration"
+	"github.com/orgbridge/orgbridge/internal/mapping"
+	"github.com/orgbridge/orgbridge/internal/orgsync"
+	"github.com/orgbridge/orgbridge/internal/page"
+)
+
+// IntegrationStore reads what the integration's screens show.
+type IntegrationStore interface {
+	// Integration answers [errs.NotConnected] when the account has none.
+	Integration(ctx context.Context, accountID string) (integration.Integration, error)
+	DirectoryRows(ctx context.Context, accountID string, f integration.DirectoryFilter) (page.Page[integration.DirectoryRow], error)
+	CountDirectoryRows(ctx context.Context, accountID string, f integration.DirectoryFilter) (int, error)
+	MappingSummary(ctx context.Context, accountID string) (mapping.Summary, error)
+	// ActiveSync is the queued or running sync, nil when there is none.
+	ActiveSync(ctx context.Context, accountID string) (*orgsync.Sync, error)
+	// LastSync is the sync that ended last, nil when there is none.
+	LastSync(ctx context.Context, accountID string) (*orgsync.Sync, error)
+}
+
+// IntegrationService connects accounts to IT Glue.
+type IntegrationService interface {
+	// Connect answers [errs.AlreadyConnected], [errs.ITGlueKeyRejected] or another IT Glue code.
+	Connect(ctx context.Context, accountID string, by account.Token, apiKey, region string) (integration.Integration, error)
+	Test(ctx context.Context, accountID, apiKey, region string) (integration.TestResult, error)
+}
+
+// listIntegrations lists the tiles of the integrations page.
+//
+//	@Summary	List the integrations on offer and how they stand
+//	@ID			listIntegrations
+//	@Tags		Integration
+//	@Security	BearerAuth
+//	@Success	200	{array}	integrationTileDTO
+//	@Router		/api/v1/integrations [get]
+func (s *server) listIntegrations(c echo.Context) error {
+	in, err := s.connection(c)
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, []integrationTileDTO{{ID: itglueID, Name: "IT Glue", Status: statusOf(in)}})
+}
+
+// getIntegration reads the integration.
+//
+//	@Summary		Read the IT Glue integration
+//	@Description	An account that is not connected gets `not_connected`, and null for what only a connection has.
+//	@ID				getIntegration
+//	@Tags			Integration
+//	@Security		BearerAuth
+//	@Success		200	{object}	integrationDTO
+//	@Router			/api/v1/integrations/itglue [get]
+func (s *server) getIntegration(c echo.Context) error {
+	in, err := s.connection(c)
+	if err != nil {
+		return err
+	}
+	return s.answerIntegration(c, http.StatusOK, in)
+}
+
+// connectIntegration connects the account.
+//
+//	@Summary		Connect to IT Glue
+//	@Description	The key is checked with IT Glue before anything is stored. `activeSync` of the answer is the initial sync that
+//	@Description	was started. When another region accepts the key, the problem's `params.regionHint` names it.
+//	@ID				connectIntegration
+//	@Tags			Integration
+//	@Accept			json
+//	@Security		BearerAuth
+//	@Param			body	body		credentialsRequest	true	"Key and region"
+//	@Success		201		{object}	integrationDTO
+//	@Header			201		{string}	Location	"Address of the integration"
+//	@Failure		409		{object}	Problem	"already-connected"
+//	@Failure		422		{object}	Problem	"validation-failed or itglue-key-rejected"
+//	@Failure		502		{object}	Problem	"itglue-unavailable or itglue-bad-answer"
+//	@Failure		503		{object}	Problem	"unavailable or itglue-rate-limited"
+//	@Header			503		{integer}	Retry-After	"Seconds to wait"
+//	@Failure		504		{object}	Problem	"itglue-timeout"
+//	@Router			/api/v1/integrations/itglue/connect [post]
+func (s *server) connectIntegration(c echo.Context) error {
+	var body credentialsRequest
+	if err := s.bind(c, &body); err != nil {
+		return err
+	}
+	who := caller(c)
+	in, err := s.IntegrationService.Connect(c.Request().Context(), who.Account.ID, who.Token, body.APIKey, body.Region)
+	if err != nil {
+		return err
+	}
+	c.Response().Header().Set(echo.HeaderLocation, base+"/integrations/"+itglueID)
+	return s.answerIntegration(c, http.StatusCreated, &in)
+}
+
+// testIntegration checks a key and stores nothing.
+//
+//	@Summary		Check a key
+//	@Description	Does the check that connecting does and stores nothing. That IT Glue refuses the key is a result: 200.
+//	@ID				testIntegration
+//	@Tags			Integration
+//	@Accept			json
+//	@Security		BearerAuth
+//	@Param			body	body		credentialsRequest	true	"Key and region"
+//	@Success		200		{object}	testResultDTO
+//	@Router			/api/v1/integrations/itglue/test [post]
+func (s *server) testIntegration(c echo.Context) error {
+	var body credentialsRequest
+	if err := s.bind(c, &body); err != nil {
+		return err
+	}
+	result, err := s.IntegrationService.Test(c.Request().Context(), accountID(c), body.APIKey, body.Region)
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, toTestResult(result))
+}
+
+// listDirectory lists IT Glue organizations from the stored directory.
+//
+//	@Summary		List IT Glue organizations
+//	@Description	From the directory: the stored copy of the last complete listing, taken at `listedAt`.
+//	@ID				listDirectory
+//	@Tags			Integration
+//	@Security		BearerAuth
+//	@Param			mapped	query		boolean	false	"Only those that are mapped, or that are not"
+//	@Param			search	query		string	false	"Text anywhere in the name, whatever its case"	maxLength(255)
+//	@Param			limit	query		integer	false	"Rows on a page"			minimum(1)	maximum(200)	default(50)
+//	@Param			cursor	query		string	false	"The nextCursor of the page before, with the same filters"
+//	@Param			count	query		boolean	false	"Tell the total as well"	default(false)
+//	@Success		200		{object}	directoryDTO
+//	@Failure		409		{object}	Problem	"not-connected"
+//	@Router			/api/v1/integrations/itglue/organizations [get]
+func (s *server) listDirectory(c echo.Context) error {
+	q := newQuery(c)
+	f := integration.DirectoryFilter{Mapped: q.mapped(), Search: q.search(), Limit: q.limit()}
+	f.After = q.after(atITGlueID)
+	counted := q.count()
+	if err := q.err(); err != nil {
+		return err
+	}
+	ctx, id := c.Request().Context(), accountID(c)
+	in, err := s.Integrations.Integration(ctx, id)
+	if err != nil {
+		return err
+	}
+	rows, err := s.Integrations.DirectoryRows(ctx, id, f)
+	if err != nil {
+		return err
+	}
+	n, err := total(counted, func() (int, error) { return s.Integrations.CountDirectoryRows(ctx, id, f) })
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, directoryDTO{
+		Items: toDirectoryRows(rows.Items), NextCursor: q.next(rows.Next), Total: n, ListedAt: utc(in.ListedAt),
+	})
+}
+
+// connection is the account's integration, nil when it is not connected.
+func (s *server) connection(c echo.Context) (*integration.Integration, error) {
+	in, err := s.Integrations.Integration(c.Request().Context(), accountID(c))
+	if errs.Is(err, errs.NotConnected) {
+		return nil, nil //nolint:nilnil // not to be connected is a state like another
+	}
+	return &in, err
+}
+
+func (s *server) answerIntegration(c echo.Context, status int, in *integration.Integration) error {
+	ctx, id := c.Request().Context(), accountID(c)
+	counts, err := s.Integrations.MappingSummary(ctx, id)
+	if err != nil {
+		return err
+	}
+	if in == nil {
+		return c.JSON(status, toIntegration(nil, counts, nil, nil))
+	}
+	active, err := s.Integrations.ActiveSync(ctx, id)
+	if err != nil {
+		return err
+	}
+	last, err := s.Integrations.LastSync(ctx, id)
+	if err != nil {
+		return err
+	}
+	return c.JSON(status, toIntegration(in, counts, active, last))
+}

@@ -1,0 +1,49 @@
+package api
+
+import (
+	"time"
+
+	"github.com/orgbridge/orgbridge/internal/account"
+)
+
+type meDTO struct {
+	// Account is null for operators.
+	Account *accountDTO `json:"account" extensions:"x-nullable"`
+	Role    string      `json:"role" enums:"viewer,admin,operator" example:"admin"`
+	Token   tokenDTO    `json:"token"`
+} // @name Me
+
+type accountDTO struct {
+	ID   string `json:"id" format:"uuid" example:"0198c5d0-5a4e-7c3b-9d2e-6f1a2b3c4d5e"`
+	Name string `json:"name" example:"Northwind IT"`
+} // @name Account
+
+type tokenDTO struct {
+	ID   string `json:"id" format:"uuid" example:"0198c5d0-5a4e-7c3b-9d2e-6f1a2b3c4d5f"`
+	Name string `json:"name" example:"Nightly report"`
+	// Hint is the visible start of the secret.
+	Hint string `json:"hint" example:"ob_4fJk"`
+	// ExpiresAt is null for a token that does not expire.
+	ExpiresAt *time.Time `json:"expiresAt" format:"date-time" extensions:"x-nullable" example:"2027-01-31T00:00:00Z"`
+} // @name Token
+
+func toMe(p account.Principal) meDTO {
+	me := meDTO{
+		Role: string(p.Token.Role),
+		Token: tokenDTO{
+			ID: p.Token.ID, Name: p.Token.Name, Hint: p.Token.Hint, ExpiresAt: utc(p.Token.ExpiresAt),
+		},
+	}
+	if p.Account.ID != "" {
+		me.Account = &accountDTO{ID: p.Account.ID, Name: p.Account.Name}
+	}
+	return me
+}
+
+// utc is a time as it is told: in UTC, null for none.
+func utc(t *time.Time) *time.Time {
+	if t == nil {
+		return nil
+	}
+	return new(t.UTC())
+}

@@ -1,0 +1,159 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"mime"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/labstack/echo/v4"
+
+	"github.com/orgbridge/orgbridge/internal/errs"
+)
+
+const (
+	maxURI = 8 << 10
+	// maxTime is above what a check of a key against three slow regions takes.
+	maxTime      = time.Minute
+	maxRequestID = 128
+
+	requestIDKey = "requestId"
+)
+
+// identify gives the request an id, the caller's own if it is harmless, and sets the headers that every answer carries. Handlers
+// that serve something else than API answers overwrite them.
+func (*server) identify(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		id := c.Request().Header.Get(echo.HeaderXRequestID)
+		if !harmlessID(id) {
+			fresh, err := uuid.NewV7()
+			if err != nil {
+				return fmt.Errorf("make a request id: %w", err)
+			}
+			id = fresh.String()
+		}
+		c.Set(requestIDKey, id)
+		h := c.Response().Header()
+		h.Set(echo.HeaderXRequestID, id)
+		h.Set(echo.HeaderCacheControl, "no-store")
+		h.Set(echo.HeaderXContentTypeOptions, "nosniff")
+		h.Set(echo.HeaderContentSecurityPolicy, "default-src 'none'; frame-ancestors 'none'")
+		h.Set(echo.HeaderReferrerPolicy, "no-referrer")
+		return next(c)
+	}
+}
+
+func harmlessID(id string) bool {
+	if id == "" || len(id) > maxRequestID {
+		return false
+	}
+	for _, r := range id {
+		letter := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
+		if !letter && (r < '0' || r > '9') && !strings.ContainsRune("-_.", r) {
+			return false
+		}
+	}
+	return true
+}
+
+func requestID(c echo.Context) string {
+	id, _ := c.Get(requestIDKey).(string)
+	return id
+}
+
+// routeOf is the pattern that matched, without the values in it.
+func routeOf(c echo.Context) string {
+	if c.Path() == "" {
+		return "none"
+	}
+	return c.Path()
+}
+
+// logAccess writes one line for each request. It names neither query, headers nor bodies: any of them may hold a secret.
+func (s *server) logAccess(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		began := s.Now()
+		if err := next(c); err != nil {
+			c.Error(err)
+		}
+		s.Log.LogAttrs(c.Request().Context(), slog.LevelInfo, "request",
+			slog.String("method", c.Request().Method), slog.String("route", routeOf(c)), slog.Int("status", c.Response().Status),
+			slog.Duration("duration", s.Now().Sub(began)), slog.String("requestId", requestID(c)),
+			slog.String("accountId", accountID(c)))
+		return nil
+	}
+}
+
+// recoverPanics makes a panic an internal error. The stack goes to the log.
+func (s *server) recoverPanics(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) (err error) {
+		defer func() {
+			v := recover()
+			if v == nil {
+				return
+			}
+			if v == http.ErrAbortHandler { //nolint:errorlint,err113 // net/http compares it so
+				panic(v)
+			}
+			s.Log.LogAttrs(c.Request().Context(), slog.LevelError, "panic", slog.String("requestId", requestID(c)),
+				slog.String("stack", string(debug.Stack())))
+			err = fmt.Errorf("panic: %v", v)
+		}()
+		return next(c)
+	}
+}
+
+func limitURI(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if len(c.Request().RequestURI) > maxURI {
+			return errs.New(errs.URITooLong, "The address is longer than %d bytes.", maxURI)
+		}
+		return next(c)
+	}
+}
+
+// limitTime comes before all that answers or logs, so that the context ends after them.
+func limitTime(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		ctx, cancel := context.WithTimeout(c.Request().Context(), maxTime)
+		defer cancel()
+		c.SetRequest(c.Request().WithContext(ctx))
+		return next(c)
+	}
+}
+
+// acceptJSON refuses clients that say they cannot read what every answer is.
+func acceptJSON(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		accept := c.Request().Header.Values(echo.HeaderAccept)
+		if len(accept) > 0 && !accepts(accept, echo.MIMEApplicationJSON) && !accepts(accept, problemMediaType) {
+			return errs.New(errs.NotAcceptable, "Answers are application/json or application/problem+json.")
+		}
+		return next(c)
+	}
+}
+
+// accepts tells whether an Accept header admits the media type: the most specific range that covers it decides (RFC 9110, 12.5.1).
+func accepts(header []string, mediaType string) bool {
+	group, _, _ := strings.Cut(mediaType, "/")
+	specificity := map[string]int{"*/*": 1, group + "/*": 2, mediaType: 3}
+	best, admitted := 0, false
+	for part := range strings.SplitSeq(strings.Join(header, ","), ",") {
+		pattern, params, err := mime.ParseMediaType(part)
+		if err != nil || specificity[pattern] <= best {
+			continue
+		}
+		best, admitted = specificity[pattern], true
+		if q, ok := params["q"]; ok {
+			weight, err := strconv.ParseFloat(q, 64)
+			admitted = err == nil && weight > 0
+		}
+	}
+	return admitted
+}

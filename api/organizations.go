@@ -1,0 +1,108 @@
+package api
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/orgbridge/orgbridge/internal/organization"
+	"github.com/orgbridge/orgbridge/internal/page"
+)
+
+// OrganizationStore reads organizations.
+type OrganizationStore interface {
+	// Organization answers [errs.NotFound] when the account has no such organization.
+	Organization(ctx context.Context, accountID, id string) (organization.Organization, error)
+	Organizations(ctx context.Context, accountID string, f organization.Filter) (page.Page[organization.Organization], error)
+	CountOrganizations(ctx context.Context, accountID string, f organization.Filter) (int, error)
+}
+
+// OrganizationService adds organizations.
+type OrganizationService interface {
+	// Create answers [errs.ValidationFailed] or [errs.DomainTaken].
+	Create(ctx context.Context, accountID string, n organization.New) (organization.Organization, error)
+}
+
+// listOrganizations lists the account's organizations.
+//
+//	@Summary	List organizations
+//	@ID			listOrganizations
+//	@Tags		Organizations
+//	@Security	BearerAuth
+//	@Param		search	query		string	false	"Text anywhere in the name, whatever its case"	maxLength(255)
+//	@Param		mapped	query		boolean	false	"Only those that are mapped, or that are not"
+//	@Param		sort	query		string	false	"Order"						Enums(name, -name)	default(name)
+//	@Param		limit	query		integer	false	"Rows on a page"			minimum(1)			maximum(200)	default(50)
+//	@Param		cursor	query		string	false	"The nextCursor of the page before, with the same filters"
+//	@Param		count	query		boolean	false	"Tell the total as well"	default(false)
+//	@Success	200		{object}	list[organizationDTO]
+//	@Router		/api/v1/organizations [get]
+func (s *server) listOrganizations(c echo.Context) error {
+	q := newQuery(c)
+	f := organization.Filter{
+		Search: q.search(), Mapped: q.mapped(), Descending: q.oneOf("sort", "name", "-name") == "-name", Limit: q.limit(),
+	}
+	f.After = q.after(atID)
+	counted := q.count()
+	if err := q.err(); err != nil {
+		return err
+	}
+	ctx, id := c.Request().Context(), accountID(c)
+	rows, err := s.Organizations.Organizations(ctx, id, f)
+	if err != nil {
+		return err
+	}
+	n, err := total(counted, func() (int, error) { return s.Organizations.CountOrganizations(ctx, id, f) })
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, list[organizationDTO]{Items: toOrganizations(rows.Items), NextCursor: q.next(rows.Next), Total: n})
+}
+
+// getOrganization reads one organization.
+//
+//	@Summary	Read an organization
+//	@ID			getOrganization
+//	@Tags		Organizations
+//	@Security	BearerAuth
+//	@Param		organizationId	path		string	true	"Id of the organization"	format(uuid)
+//	@Success	200				{object}	organizationDTO
+//	@Router		/api/v1/organizations/{organizationId} [get]
+func (s *server) getOrganization(c echo.Context) error {
+	id, err := pathID(c, "organizationId")
+	if err != nil {
+		return err
+	}
+	o, err := s.Organizations.Organization(c.Request().Context(), accountID(c), id)
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, toOrganization(o))
+}
+
+// createOrganization adds an organization.
+//
+//	@Summary		Add an organization
+//	@Description	The domain is kept as lower-case ASCII and never changes. The organization is not mapped yet.
+//	@ID				createOrganization
+//	@Tags			Organizations
+//	@Accept			json
+//	@Security		BearerAuth
+//	@Param			body	body		createOrganizationRequest	true	"The organization"
+//	@Success		201		{object}	organizationDTO
+//	@Header			201		{string}	Location	"Address of the organization"
+//	@Failure		409		{object}	Problem		"The account has an organization with this domain: domain-taken"
+//	@Router			/api/v1/organizations [post]
+func (s *server) createOrganization(c echo.Context) error {
+	var body createOrganizationRequest
+	if err := s.bind(c, &body); err != nil {
+		return err
+	}
+	o, err := s.OrganizationService.Create(c.Request().Context(), accountID(c), body.organization())
+	if err != nil {
+		return err
+	}
+	c.Response().Header().Set(echo.HeaderLocation, base+"/organizations/"+o.ID)
+	return c.JSON(http.StatusCreated, toOrganization(o))
+}

@@ -1,0 +1,157 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/go-playground/validator/v10"
+	"github.com/labstack/echo/v4"
+)
+
+// base is where the versioned API begins.
+const base = "/api/v1"
+
+// Dependencies is all that the API needs. Every field is required except Version.
+type Dependencies struct {
+	Log *slog.Logger
+	// Now is the clock of the access log.
+	Now func() time.Time
+	// Ready tells why requests cannot be served, nil when they can.
+	Ready func(context.Context) error
+	// Draining tells that the process is about to end and wants no new requests.
+	Draining func() bool
+	// Version of the program, told by /healthz.
+	Version string
+
+	Tokens              Authenticator
+	Integrations        IntegrationStore
+	IntegrationService  IntegrationService
+	Organizations       OrganizationStore
+	OrganizationService OrganizationService
+	Mappings            MappingStore
+	MappingService      MappingService
+	Syncs               SyncStore
+	SyncService         SyncService
+	Refresher           Refresher
+}
+
+func (d Dependencies) check() error {
+	missing := func(name string, absent bool) error {
+		if !absent {
+			return nil
+		}
+		return fmt.Errorf("api: %s is missing", name)
+	}
+	return errors.Join(
+		missing("Log", d.Log == nil), missing("Now", d.Now == nil), missing("Ready", d.Ready == nil),
+		missing("Draining", d.Draining == nil), missing("Tokens", d.Tokens == nil),
+		missing("Integrations", d.Integrations == nil), missing("IntegrationService", d.IntegrationService == nil),
+		missing("Organizations", d.Organizations == nil), missing("OrganizationService", d.OrganizationService == nil),
+		missing("Mappings", d.Mappings == nil), missing("MappingService", d.MappingService == nil),
+		missing("Syncs", d.Syncs == nil), missing("SyncService", d.SyncService == nil),
+		missing("Refresher", d.Refresher == nil),
+	)
+}
+
+// server is the state behind the handlers.
+type server struct {
+	Dependencies
+
+	validate *validator.Validate
+}
+
+// route is one operation of the API. Every GET route answers HEAD as well.
+type route struct {
+	method     string
+	path       string
+	permission permission
+	// query tells that the handler reads query parameters, and refuses those that it does not know. Other routes refuse all.
+	query   bool
+	handler echo.HandlerFunc
+}
+
+// New returns the handler of the whole HTTP surface. It fails when a dependency is missing or a route does not say who may use it.
+func New(d Dependencies) (http.Handler, error) {
+	if err := d.check(); err != nil {
+		return nil, err
+	}
+	validate, err := newValidator()
+	if err != nil {
+		return nil, err
+	}
+	s := &server{Dependencies: d, validate: validate}
+	e := echo.New()
+	e.HTTPErrorHandler = newProblems(d.Log).handle
+	e.Use(limitTime, s.identify, s.logAccess, s.recoverPanics, limitURI)
+	if err := s.register(e, s.routes()); err != nil {
+		return nil, err
+	}
+	if err := registerDocs(e); err != nil {
+		return nil, fmt.Errorf("register the documentation: %w", err)
+	}
+	return e, nil
+}
+
+// routes is the whole API, one line an operation.
+func (s *server) routes() []route {
+	const (
+		get    = http.MethodGet
+		post   = http.MethodPost
+		put    = http.MethodPut
+		patch  = http.MethodPatch
+		remove = http.MethodDelete
+	)
+	return []route{
+		{method: get, path: "/healthz", permission: public, handler: s.health},
+		{method: get, path: "/readyz", permission: public, handler: s.ready},
+
+		{method: get, path: base + "/me", permission: authenticated, handler: s.me},
+
+		{method: get, path: base + "/integrations", permission: read, handler: s.listIntegrations},
+		{method: get, path: base + "/integrations/itglue", permission: read, handler: s.getIntegration},
+		{method: post, path: base + "/integrations/itglue/connect", permission: write, handler: s.connectIntegration},
+		{method: post, path: base + "/integrations/itglue/test", permission: write, handler: s.testIntegration},
+		{method: get, path: base + "/integrations/itglue/organizations", permission: read, query: true, handler: s.listDirectory},
+
+		{method: get, path: base + "/organizations", permission: read, query: true, handler: s.listOrganizations},
+		{method: post, path: base + "/organizations", permission: write, handler: s.createOrganization},
+		{method: get, path: base + "/organizations/:organizationId", permission: read, handler: s.getOrganization},
+
+		{method: get, path: base + "/mappings", permission: read, query: true, handler: s.listMappings},
+		{method: get, path: base + "/mappings/summary", permission: read, handler: s.summarizeMappings},
+		{method: get, path: base + "/mappings/:organizationId", permission: read, handler: s.getMapping},
+		{method: put, path: base + "/mappings/:organizationId", permission: write, handler: s.mapOrganization},
+		{method: patch, path: base + "/mappings/:organizationId", permission: write, handler: s.updateMapping},
+		{method: remove, path: base + "/mappings/:organizationId", permission: write, handler: s.unmapOrganization},
+		{method: post, path: base + "/mappings/:organizationId/sync", permission: write, handler: s.syncOrganization},
+
+		{method: get, path: base + "/syncs", permission: read, query: true, handler: s.listSyncs},
+		{method: post, path: base + "/syncs", permission: write, handler: s.startSync},
+		{method: get, path: base + "/syncs/:syncId", permission: read, handler: s.getSync},
+		{method: get, path: base + "/syncs/:syncId/changes", permission: read, query: true, handler: s.listSyncChanges},
+	}
+}
+
+func (s *server) register(e *echo.Echo, routes []route) error {
+	for _, r := range routes {
+		if r.permission == undeclared {
+			return fmt.Errorf("api: %s %s does not say who may use it", r.method, r.path)
+		}
+		h := r.handler
+		if !r.query {
+			h = withoutQuery(h)
+		}
+		if r.permission != public {
+			h = s.authorize(r.permission, acceptJSON(h))
+		}
+		e.Add(r.method, r.path, h)
+		if r.method == http.MethodGet {
+			e.Add(http.MethodHead, r.path, h)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,168 @@
+package api
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/orgbridge/orgbridge/internal/account"
+	"github.com/orgbridge/orgbridge/internal/orgsync"
+	"github.com/orgbridge/orgbridge/internal/page"
+)
+
+// SyncStore reads syncs and their changes.
+type SyncStore interface {
+	// Sync answers [errs.NotFound] when the account has no such sync.
+	Sync(ctx context.Context, accountID, id string) (orgsync.Sync, error)
+	Syncs(ctx context.Context, accountID string, f orgsync.Filter) (page.Page[orgsync.Sync], error)
+	CountSyncs(ctx context.Context, accountID string, f orgsync.Filter) (int, error)
+	SyncChanges(ctx context.Context, accountID, syncID string, f orgsync.ChangeFilter) (page.Page[orgsync.Change], error)
+	CountSyncChanges(ctx context.Context, accountID, syncID string, f orgsync.ChangeFilter) (int, error)
+}
+
+// SyncService starts syncs.
+type SyncService interface {
+	// Start returns the account's queued or running sync with started false when there is one. It answers [errs.NotConnected].
+	Start(ctx context.Context, accountID string, kind orgsync.Kind, by account.Token) (sync orgsync.Sync, started bool, err error)
+}
+
+// listSyncs lists syncs, newest first.
+//
+//	@Summary	List syncs, newest first
+//	@ID			listSyncs
+//	@Tags		Syncs
+//	@Security	BearerAuth
+//	@Param		kind	query		string	false	"Only syncs of this kind"	Enums(initial, manual, preview, organization)
+//	@Param		status	query		string	false	"Only syncs in this status"	Enums(queued, running, succeeded, held, failed, cancelled)
+//	@Param		limit	query		integer	false	"Rows on a page"			minimum(1)	maximum(200)	default(50)
+//	@Param		cursor	query		string	false	"The nextCursor of the page before, with the same filters"
+//	@Param		count	query		boolean	false	"Tell the total as well"	default(false)
+//	@Success	200		{object}	list[syncDTO]
+//	@Router		/api/v1/syncs [get]
+func (s *server) listSyncs(c echo.Context) error {
+	q := newQuery(c)
+	f := orgsync.Filter{
+		Kind:   orgsync.Kind(q.oneOf("kind", "initial", "manual", "preview", "organization")),
+		Status: orgsync.Status(q.oneOf("status", "queued", "running", "succeeded", "held", "failed", "cancelled")),
+		Limit:  q.limit(),
+	}
+	f.After = q.after(atID)
+	counted := q.count()
+	if err := q.err(); err != nil {
+		return err
+	}
+	ctx, id := c.Request().Context(), accountID(c)
+	rows, err := s.Syncs.Syncs(ctx, id, f)
+	if err != nil {
+		return err
+	}
+	n, err := total(counted, func() (int, error) { return s.Syncs.CountSyncs(ctx, id, f) })
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, list[syncDTO]{Items: toSyncs(rows.Items), NextCursor: q.next(rows.Next), Total: n})
+}
+
+// startSync starts a sync unless one is under way.
+//
+//	@Summary		Start a sync
+//	@Description	A preview plans and changes nothing. When a sync is queued or running already, that one is answered with 200.
+//	@ID				startSync
+//	@Tags			Syncs
+//	@Accept			json
+//	@Security		BearerAuth
+//	@Param			body	body		startSyncRequest	true	"What to start"
+//	@Success		200		{object}	syncDTO	"The sync that is under way already"
+//	@Header			200		{string}	Location	"Address of the sync"
+//	@Success		202		{object}	syncDTO	"The sync that was started"
+//	@Header			202		{string}	Location	"Address of the sync"
+//	@Failure		409		{object}	Problem	"not-connected"
+//	@Router			/api/v1/syncs [post]
+func (s *server) startSync(c echo.Context) error {
+	var body startSyncRequest
+	if err := s.bind(c, &body); err != nil {
+		return err
+	}
+	sync, started, err := s.SyncService.Start(c.Request().Context(), accountID(c), orgsync.Kind(body.Kind), caller(c).Token)
+	if err != nil {
+		return err
+	}
+	status := http.StatusOK
+	if started {
+		status = http.StatusAccepted
+	}
+	c.Response().Header().Set(echo.HeaderLocation, base+"/syncs/"+sync.ID)
+	return c.JSON(status, toSync(sync))
+}
+
+// getSync reads one sync.
+//
+//	@Summary	Read a sync
+//	@ID			getSync
+//	@Tags		Syncs
+//	@Security	BearerAuth
+//	@Param		syncId	path		string	true	"Id of the sync"	format(uuid)
+//	@Success	200		{object}	syncDTO
+//	@Router		/api/v1/syncs/{syncId} [get]
+func (s *server) getSync(c echo.Context) error {
+	id, err := pathID(c, "syncId")
+	if err != nil {
+		return err
+	}
+	sync, err := s.Syncs.Sync(c.Request().Context(), accountID(c), id)
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, toSync(sync))
+}
+
+// listSyncChanges lists what a sync did, would do or refused to do.
+//
+//	@Summary	List the changes of a sync
+//	@ID			listSyncChanges
+//	@Tags		Syncs
+//	@Security	BearerAuth
+//	@Param		syncId	path		string	true	"Id of the sync"	format(uuid)
+//	@Param		action	query		string	false	"Only this action"			Enums(map, rename, unmap, skip)
+//	@Param		status	query		string	false	"Only changes in this status"	Enums(planned, applied, held, refused)
+//	@Param		limit	query		integer	false	"Rows on a page"			minimum(1)	maximum(200)	default(50)
+//	@Param		cursor	query		string	false	"The nextCursor of the page before, with the same filters"
+//	@Param		count	query		boolean	false	"Tell the total as well"	default(false)
+//	@Success	200		{object}	list[changeDTO]
+//	@Router		/api/v1/syncs/{syncId}/changes [get]
+func (s *server) listSyncChanges(c echo.Context) error {
+	id, err := pathID(c, "syncId")
+	if err != nil {
+		return err
+	}
+	q := newQuery(c)
+	f := orgsync.ChangeFilter{
+		Action: orgsync.Action(q.oneOf("action", "map", "rename", "unmap", "skip")),
+		Status: orgsync.ChangeStatus(q.oneOf("status", "planned", "applied", "held", "refused")),
+		Limit:  q.limit(),
+	}
+	f.After = q.after(atNumber)
+	counted := q.count()
+	if err := q.err(); err != nil {
+		return err
+	}
+	return s.answerChanges(c, q, id, f, counted)
+}
+
+// answerChanges reads the sync first, so that the changes of one that does not exist are not an empty list.
+func (s *server) answerChanges(c echo.Context, q *query, id string, f orgsync.ChangeFilter, counted bool) error {
+	ctx, owner := c.Request().Context(), accountID(c)
+	if _, err := s.Syncs.Sync(ctx, owner, id); err != nil {
+		return err
+	}
+	rows, err := s.Syncs.SyncChanges(ctx, owner, id, f)
+	if err != nil {
+		return err
+	}
+	n, err := total(counted, func() (int, error) { return s.Syncs.CountSyncChanges(ctx, owner, id, f) })
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, list[changeDTO]{Items: toChanges(rows.Items), NextCursor: q.next(rows.Next), Total: n})
+}
