@@ -18,12 +18,14 @@ const (
 	hintLength   = len(secretPrefix) + 4
 )
 
-var secretEncoding = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
+func secretEncoding() *base32.Encoding {
+	return base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
+}
 
 func newSecret() string {
 	random := make([]byte, secretBytes, secretBytes+crc32.Size)
 	_, _ = rand.Read(random) // never fails: it ends the process instead
-	return secretPrefix + secretEncoding.EncodeToString(binary.BigEndian.AppendUint32(random, crc32.ChecksumIEEE(random)))
+	return secretPrefix + secretEncoding().EncodeToString(binary.BigEndian.AppendUint32(random, crc32.ChecksumIEEE(random)))
 }
 
 func wellFormed(secret string) bool {
@@ -31,7 +33,7 @@ func wellFormed(secret string) bool {
 	if !ok || len(secret) != secretLength {
 		return false
 	}
-	raw, err := secretEncoding.DecodeString(encoded)
+	raw, err := secretEncoding().DecodeString(encoded)
 	if err != nil || len(raw) != secretBytes+crc32.Size {
 		return false
 	}

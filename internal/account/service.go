@@ -121,7 +121,8 @@ func (s *Service) principal(ctx context.Context, t Token, now time.Time) (Princi
 }
 
 func checkName(name string) error {
-	if strings.TrimSpace(name) == "" || utf8.RuneCountInString(name) > maxNameLength || !utf8.ValidString(name) || strings.Contains(name, "\x00") {
+	legal := utf8.ValidString(name) && !strings.Contains(name, "\x00")
+	if !legal || strings.TrimSpace(name) == "" || utf8.RuneCountInString(name) > maxNameLength {
 		return errs.Invalid(errs.Field{Pointer: "/name", Code: "invalid", Detail: "must be 1 to 255 characters, not all blank"})
 	}
 	return nil

@@ -5,6 +5,7 @@ package errs
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 )
 
@@ -85,9 +86,7 @@ func (e *Error) Because(cause error) *Error {
 func (e *Error) With(name string, value any) *Error {
 	c := *e
 	c.Params = make(map[string]any, len(e.Params)+1)
-	for k, v := range e.Params {
-		c.Params[k] = v
-	}
+	maps.Copy(c.Params, e.Params)
 	c.Params[name] = value
 	return &c
 }
@@ -114,8 +113,7 @@ func CodeOf(err error) Code {
 	if err == nil {
 		return ""
 	}
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Code
 	}
 	return Internal

@@ -58,7 +58,9 @@ func (s *Service) Connect(ctx context.Context, accountID string, by account.Toke
 	return s.connect(ctx, accountID, by, apiKey, itglue.Region(region))
 }
 
-func (s *Service) connect(ctx context.Context, accountID string, by account.Token, apiKey string, region itglue.Region) (Integration, error) {
+func (s *Service) connect(
+	ctx context.Context, accountID string, by account.Token, apiKey string, region itglue.Region,
+) (Integration, error) {
 	in := Integration{
 		AccountID: accountID, ID: newID(), Region: region, APIKeyHint: apiKey[max(0, len(apiKey)-hintLength):], ConnectedAt: s.Now(),
 		AutoMap: OnConnect, RemovalLimitPercent: DefaultRemovalLimitPercent,
@@ -89,7 +91,7 @@ type TestResult struct {
 
 // Test checks a key as [Service.Connect] does and stores nothing. That IT Glue refuses the key or does not answer is a result, not an
 // error.
-func (s *Service) Test(ctx context.Context, _ string, apiKey, region string) (TestResult, error) {
+func (s *Service) Test(ctx context.Context, _, apiKey, region string) (TestResult, error) {
 	count, err := s.check(ctx, apiKey, itglue.Region(region))
 	if err == nil {
 		return TestResult{OK: true, Organizations: count}, nil

@@ -14,7 +14,9 @@ type Store interface {
 	// MapOrganization maps or re-maps, sets the state active and forgets why it was not mapped. It answers [errs.NotConnected]
 	// without an integration, and [errs.AlreadyMapped] with the params organizationId and organizationName of the holder when the
 	// target is taken. Mapping to the same target again only makes it active.
-	MapOrganization(ctx context.Context, accountID, organizationID string, target integration.DirectoryEntry, origin Origin, at time.Time) error
+	MapOrganization(
+		ctx context.Context, accountID, organizationID string, target integration.DirectoryEntry, origin Origin, at time.Time,
+	) error
 	// SetSyncEnabled makes a mapping active or paused. It answers [errs.NotMapped] when there is none.
 	SetSyncEnabled(ctx context.Context, accountID, organizationID string, enabled bool, at time.Time) error
 	// UnmapByPerson removes the mapping, if any, and remembers that a person did. [errs.NotConnected] without an integration.

@@ -16,7 +16,9 @@ const maxDomainLength = 253
 // It refuses what is not a host name below a public suffix: addresses, URLs, mail addresses, "localhost", "com", "co.uk".
 func Domain(name string) (string, error) {
 	name = strings.TrimSuffix(name, ".")
-	profile := idna.New(idna.MapForLookup(), idna.StrictDomainName(true), idna.BidiRule(), idna.ValidateForRegistration(), idna.VerifyDNSLength(true))
+	profile := idna.New(
+		idna.MapForLookup(), idna.StrictDomainName(true), idna.BidiRule(), idna.ValidateForRegistration(), idna.VerifyDNSLength(true),
+	)
 	ascii, err := profile.ToASCII(strings.ToLower(name))
 	if err != nil || len(ascii) > maxDomainLength {
 		return "", errors.New("is not a domain name")

@@ -3,6 +3,7 @@ package orgsync_test
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -38,11 +39,11 @@ func drawInput(t *rapid.T) orgsync.Input {
 		Absences:            map[string]orgsync.Absence{},
 	}
 	for i := range rapid.IntRange(0, 8).Draw(t, "listed") {
-		in.Directory = append(in.Directory, integration.DirectoryEntry{ID: fmt.Sprint(100 + i), Name: drawName(t, "entry")})
+		in.Directory = append(in.Directory, integration.DirectoryEntry{ID: strconv.Itoa(100 + i), Name: drawName(t, "entry")})
 	}
 	free := rapid.Permutation(slices.Collect(func(yield func(string) bool) {
 		for i := range 10 {
-			if !yield(fmt.Sprint(100 + i)) {
+			if !yield(strconv.Itoa(100 + i)) {
 				return
 			}
 		}
@@ -233,7 +234,7 @@ func TestRemovalRule(t *testing.T) {
 		answer := rapid.SampledFrom([]orgsync.Absence{orgsync.Gone, orgsync.Readable, orgsync.Unclear}).Draw(t, "answer")
 		in := orgsync.Input{RemovalLimitPercent: percent, Absences: map[string]orgsync.Absence{}}
 		for i := range active {
-			id := fmt.Sprint(1000 + i)
+			id := strconv.Itoa(1000 + i)
 			in.Organizations = append(in.Organizations, orgsync.OrganizationState{ID: "org-" + id, Name: id, State: mapping.Active, ITGlueID: id})
 			if i < missing {
 				in.Absences[id] = answer
@@ -242,7 +243,7 @@ func TestRemovalRule(t *testing.T) {
 			}
 		}
 		for i := range extra {
-			in.Directory = append(in.Directory, integration.DirectoryEntry{ID: fmt.Sprint(i), Name: "other"})
+			in.Directory = append(in.Directory, integration.DirectoryEntry{ID: strconv.Itoa(i), Name: "other"})
 		}
 		if len(in.Directory) == 0 {
 			clear(in.Absences) // nothing is read when the listing is empty

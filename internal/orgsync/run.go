@@ -99,7 +99,7 @@ func (r *Runner) work(ctx context.Context, f Fence, claimed Sync) (outcome Outco
 		return Outcome{}, errs.New(errs.Internal, "The sync was interrupted too often.")
 	}
 	one := run{Runner: r, fence: f, sync: claimed, lease: l}
-	return one.do(l.ctx)
+	return one.do(l.ctx) //nolint:contextcheck // the lease's context is derived from ctx
 }
 
 func (r *Runner) finish(ctx context.Context, f Fence, o Outcome) error {
@@ -173,7 +173,9 @@ func (r *run) outcome(plan Plan, began time.Time) Outcome {
 	return o
 }
 
-func (r *run) plan(ctx context.Context, client *itglue.Client, in integration.Integration, entries []integration.DirectoryEntry) (Plan, error) {
+func (r *run) plan(
+	ctx context.Context, client *itglue.Client, in integration.Integration, entries []integration.DirectoryEntry,
+) (Plan, error) {
 	states, err := r.State.OrganizationStates(ctx, r.fence.AccountID)
 	if err != nil {
 		return Plan{}, err
@@ -192,8 +194,8 @@ func (r *run) plan(ctx context.Context, client *itglue.Client, in integration.In
 // everything missing is held anyway.
 func (r *run) confirm(ctx context.Context, client *itglue.Client, in Input) (map[string]Absence, error) {
 	missing := in.Missing()
-	if len(in.Directory) == 0 || len(missing) == 0 {
-		return nil, nil
+	if len(in.Directory) == 0 {
+		missing = nil
 	}
 	limit, gone := RemovalLimit(activeCount(in.Organizations), in.RemovalLimitPercent), 0
 	absences := make(map[string]Absence, min(len(missing), maxReads))

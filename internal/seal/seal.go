@@ -45,7 +45,7 @@ func Load(ref string) (*Keyset, error) {
 func read(ref string) ([]byte, error) {
 	encoded, inline := strings.CutPrefix(ref, envPrefix)
 	if !inline {
-		raw, err := os.ReadFile(ref)
+		raw, err := os.ReadFile(ref) //nolint:gosec // the operator names the file
 		if err != nil {
 			return nil, fmt.Errorf("read the keyset: %w", err)
 		}
@@ -64,7 +64,7 @@ func Create(path string) error {
 	if err != nil {
 		return fmt.Errorf("make a key: %w", err)
 	}
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the operator names the file
 	if err != nil {
 		return fmt.Errorf("create the keyset: %w", err)
 	}

@@ -12,9 +12,9 @@ import (
 
 const secret = "ITG.0123456789abcdef"
 
-func newKeyset(t *testing.T) (*seal.Keyset, string) {
+func newKeyset(t *testing.T) (k *seal.Keyset, path string) {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "keyset.json")
+	path = filepath.Join(t.TempDir(), "keyset.json")
 	if err := seal.Create(path); err != nil {
 		t.Fatal(err)
 	}
