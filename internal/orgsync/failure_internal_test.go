@@ -1,0 +1,52 @@
+package orgsync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/orgbridge/orgbridge/internal/errs"
+	"github.com/orgbridge/orgbridge/pkg/itglue"
+)
+
+func TestDecideFailure(t *testing.T) {
+	t.Parallel()
+	limited := &itglue.Error{Kind: itglue.KindRateLimited, RetryAfter: time.Hour}
+	for name, c := range map[string]struct {
+		attempt     int
+		err         error
+		requeue     bool
+		code        errs.Code // empty: no failure is recorded
+		credentials Credentials
+		atLeast     time.Duration
+	}{
+		"CutOffGoesOnAtOnce":         {err: fmt.Errorf("list: %w", context.Canceled), requeue: true},
+		"UnavailableIsTriedAgain":    {err: &itglue.Error{Kind: itglue.KindUnavailable}, requeue: true, code: errs.ITGlueUnavailable, atLeast: retryBase / 2},
+		"LaterAttemptsWaitLonger":    {attempt: 2, err: &itglue.Error{Kind: itglue.KindTimeout}, requeue: true, code: errs.ITGlueTimeout, atLeast: 40 * time.Second},
+		"LastAttemptFails":           {attempt: 3, err: &itglue.Error{Kind: itglue.KindUnavailable}, code: errs.ITGlueUnavailable},
+		"RetryAfterIsObeyed":         {err: limited, requeue: true, code: errs.ITGlueRateLimited, atLeast: time.Hour},
+		"RubbishIsTriedAgain":        {err: &itglue.Error{Kind: itglue.KindMalformed}, requeue: true, code: errs.ITGlueBadAnswer},
+		"NoListIsABadAnswer":         {err: &itglue.Error{Kind: itglue.KindNotFound}, requeue: true, code: errs.ITGlueBadAnswer},
+		"RejectedKeyFailsAtOnce":     {err: &itglue.Error{Kind: itglue.KindRejectedKey}, code: errs.ITGlueKeyRejected, credentials: CredentialsRejected},
+		"IncompleteListingGivesUp":   {err: errs.New(errs.ITGlueListingIncomplete, "x"), code: errs.ITGlueListingIncomplete},
+		"UnforeseenFailsWithoutText": {err: errors.New("secret"), code: errs.Internal},
+		"DatabaseAwayIsTriedAgain":   {err: errs.New(errs.Unavailable, "x"), requeue: true, code: errs.Unavailable},
+		"TooLongIsATimeout":          {err: fmt.Errorf("x: %w", context.DeadlineExceeded), requeue: true, code: errs.ITGlueTimeout},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := decideFailure(c.attempt, c.err)
+			if d.requeue != c.requeue || d.credentials != c.credentials || d.delay < c.atLeast {
+				t.Errorf("decision %+v", d)
+			}
+			if c.code == "" && d.failure != nil {
+				t.Errorf("failure %+v recorded", d.failure)
+			}
+			if c.code != "" && (d.failure == nil || d.failure.Code != c.code || d.failure.Detail == "secret") {
+				t.Errorf("failure %+v, want code %s", d.failure, c.code)
+			}
+		})
+	}
+}
