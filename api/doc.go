@@ -7,7 +7,7 @@
 //	@description				organizations one to one, and let syncs keep the names equal. Errors are RFC 9457 problems with a stable `code`;
 //	@description				lists are paged with `limit` and an opaque `cursor`. Every answer carries `X-Request-Id`.
 //	@license.name				Apache-2.0
-//	@BasePath					/
+//	@BasePath					/api/v1
 //	@accept						json
 //	@produce					json
 //	@tag.name					Access

@@ -23,26 +23,26 @@ const (
 
 // Problem is how every failure is answered (RFC 9457).
 type Problem struct {
-	Type      string         `json:"type" format:"uri" example:"urn:orgbridge:problem:validation-failed"`
-	Title     string         `json:"title" example:"Invalid request"`
-	Status    int            `json:"status" minimum:"400" maximum:"599" example:"422"`
-	Detail    string         `json:"detail" example:"The request has invalid values."`
-	Instance  string         `json:"instance" example:"/api/v1/organizations"`
-	Code      string         `json:"code" enums:"internal,unavailable,unauthenticated,forbidden,not-found,method-not-allowed,not-acceptable,unsupported-media-type,malformed-body,payload-too-large,uri-too-long,validation-failed,conflict,already-connected,not-connected,not-mapped,domain-taken,itglue-organization-already-mapped,itglue-key-rejected,itglue-rate-limited,itglue-unavailable,itglue-timeout,itglue-bad-answer,itglue-listing-incomplete" example:"validation-failed"` //nolint:lll // a tag cannot be wrapped
-	RequestID string         `json:"requestId" example:"0198c5d0-5a4e-7c3b-9d2e-6f1a2b3c4d5e"`
+	Type      string         `json:"type" validate:"required" format:"uri" example:"urn:orgbridge:problem:validation-failed"`
+	Title     string         `json:"title" validate:"required" example:"Invalid request"`
+	Status    int            `json:"status" validate:"required" minimum:"400" maximum:"599" example:"422"`
+	Detail    string         `json:"detail" validate:"required" example:"The request has invalid values."`
+	Instance  string         `json:"instance" validate:"required" example:"/api/v1/organizations"`
+	Code      string         `json:"code" validate:"required" enums:"internal,unavailable,unauthenticated,forbidden,not-found,method-not-allowed,not-acceptable,unsupported-media-type,malformed-body,payload-too-large,uri-too-long,validation-failed,conflict,already-connected,not-connected,not-mapped,domain-taken,itglue-organization-already-mapped,itglue-key-rejected,itglue-rate-limited,itglue-unavailable,itglue-timeout,itglue-bad-answer,itglue-listing-incomplete" example:"validation-failed"` //nolint:lll // a tag cannot be wrapped
+	RequestID string         `json:"requestId" validate:"required" example:"0198c5d0-5a4e-7c3b-9d2e-6f1a2b3c4d5e"`
 	Errors    []FieldProblem `json:"errors,omitempty"`
 	// Params are the values behind the detail, for clients that build their own sentence.
 	Params map[string]any `json:"params,omitempty"`
-} // @name Problem
+} //	@name	Problem
 
 // FieldProblem is one fault of a request. It names either a place in the body or a query parameter.
 type FieldProblem struct {
 	// Pointer is an RFC 6901 pointer into the body; the empty one is the whole body.
 	Pointer   *string `json:"pointer,omitempty" example:"/apiKey"`
 	Parameter string  `json:"parameter,omitempty" example:"limit"`
-	Code      string  `json:"code" example:"required"`
-	Detail    string  `json:"detail" example:"This field is required."`
-} // @name FieldProblem
+	Code      string  `json:"code" validate:"required" example:"required"`
+	Detail    string  `json:"detail" validate:"required" example:"This field is required."`
+} //	@name	FieldProblem
 
 // answer is how a code is told over HTTP. RetryAfter stands in when the failure does not know how long to wait.
 type answer struct {

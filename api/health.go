@@ -9,9 +9,9 @@ import (
 )
 
 type healthDTO struct {
-	Status  string `json:"status" enums:"ok" example:"ok"`
-	Version string `json:"version" example:"1.0.0"`
-} // @name Health
+	Status  string `json:"status" validate:"required" enums:"ok" example:"ok"`
+	Version string `json:"version" validate:"required" example:"1.0.0"`
+} //	@name	Health
 
 // health tells that the process is alive, whatever the state of what it depends on.
 //
@@ -31,7 +31,7 @@ func (s *server) health(c echo.Context) error {
 //	@ID				getReadiness
 //	@Tags			Health
 //	@Success		200	{object}	healthDTO
-//	@Failure		503	{object}	Problem	"Not ready"
+//	@Failure		503	{object}	Problem		"Not ready"
 //	@Header			503	{integer}	Retry-After	"Seconds to wait"
 //	@Router			/readyz [get]
 func (s *server) ready(c echo.Context) error {

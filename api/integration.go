@@ -40,8 +40,9 @@ type IntegrationService interface {
 //	@ID			listIntegrations
 //	@Tags		Integration
 //	@Security	BearerAuth
-//	@Success	200	{array}	integrationTileDTO
-//	@Router		/api/v1/integrations [get]
+//	@Success	200	{array}		integrationTileDTO
+//	@Failure	403	{object}	Problem	"The token's role does not allow this"
+//	@Router		/integrations [get]
 func (s *server) listIntegrations(c echo.Context) error {
 	in, err := s.connection(c)
 	if err != nil {
@@ -58,7 +59,8 @@ func (s *server) listIntegrations(c echo.Context) error {
 //	@Tags			Integration
 //	@Security		BearerAuth
 //	@Success		200	{object}	integrationDTO
-//	@Router			/api/v1/integrations/itglue [get]
+//	@Failure		403	{object}	Problem	"The token's role does not allow this"
+//	@Router			/integrations/itglue [get]
 func (s *server) getIntegration(c echo.Context) error {
 	in, err := s.connection(c)
 	if err != nil {
@@ -79,13 +81,14 @@ func (s *server) getIntegration(c echo.Context) error {
 //	@Param			body	body		credentialsRequest	true	"Key and region"
 //	@Success		201		{object}	integrationDTO
 //	@Header			201		{string}	Location	"Address of the integration"
-//	@Failure		409		{object}	Problem	"already-connected"
-//	@Failure		422		{object}	Problem	"validation-failed or itglue-key-rejected"
-//	@Failure		502		{object}	Problem	"itglue-unavailable or itglue-bad-answer"
-//	@Failure		503		{object}	Problem	"unavailable or itglue-rate-limited"
+//	@Failure		403		{object}	Problem		"The token's role does not allow this"
+//	@Failure		409		{object}	Problem		"already-connected"
+//	@Failure		422		{object}	Problem		"validation-failed or itglue-key-rejected"
+//	@Failure		502		{object}	Problem		"itglue-unavailable or itglue-bad-answer"
+//	@Failure		503		{object}	Problem		"unavailable or itglue-rate-limited"
 //	@Header			503		{integer}	Retry-After	"Seconds to wait"
-//	@Failure		504		{object}	Problem	"itglue-timeout"
-//	@Router			/api/v1/integrations/itglue/connect [post]
+//	@Failure		504		{object}	Problem		"itglue-timeout"
+//	@Router			/integrations/itglue/connect [post]
 func (s *server) connectIntegration(c echo.Context) error {
 	var body credentialsRequest
 	if err := s.bind(c, &body); err != nil {
@@ -110,7 +113,8 @@ func (s *server) connectIntegration(c echo.Context) error {
 //	@Security		BearerAuth
 //	@Param			body	body		credentialsRequest	true	"Key and region"
 //	@Success		200		{object}	testResultDTO
-//	@Router			/api/v1/integrations/itglue/test [post]
+//	@Failure		403		{object}	Problem	"The token's role does not allow this"
+//	@Router			/integrations/itglue/test [post]
 func (s *server) testIntegration(c echo.Context) error {
 	var body credentialsRequest
 	if err := s.bind(c, &body); err != nil {
@@ -132,12 +136,13 @@ func (s *server) testIntegration(c echo.Context) error {
 //	@Security		BearerAuth
 //	@Param			mapped	query		boolean	false	"Only those that are mapped, or that are not"
 //	@Param			search	query		string	false	"Text anywhere in the name, whatever its case"	maxLength(255)
-//	@Param			limit	query		integer	false	"Rows on a page"			minimum(1)	maximum(200)	default(50)
+//	@Param			limit	query		integer	false	"Rows on a page"								minimum(1)	maximum(200)	default(50)
 //	@Param			cursor	query		string	false	"The nextCursor of the page before, with the same filters"
 //	@Param			count	query		boolean	false	"Tell the total as well"	default(false)
 //	@Success		200		{object}	directoryDTO
+//	@Failure		403		{object}	Problem	"The token's role does not allow this"
 //	@Failure		409		{object}	Problem	"not-connected"
-//	@Router			/api/v1/integrations/itglue/organizations [get]
+//	@Router			/integrations/itglue/organizations [get]
 func (s *server) listDirectory(c echo.Context) error {
 	q := newQuery(c)
 	f := integration.DirectoryFilter{Mapped: q.mapped(), Search: q.search(), Limit: q.limit()}

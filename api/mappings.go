@@ -43,15 +43,16 @@ type Refresher interface {
 //	@ID			listMappings
 //	@Tags		Mappings
 //	@Security	BearerAuth
-//	@Param		state		query		string	false	"Only rows in this state"						Enums(unmapped, active, paused)
-//	@Param		unmatched	query		string	false	"Only rows that are not mapped for this reason"	Enums(ambiguous, no-equal-name, itglue-organization-already-mapped, not-auto-mapped, unmapped-by-person, deleted-in-itglue)
+//	@Param		state		query		string	false	"Only rows in this state"										Enums(unmapped, active, paused)
+//	@Param		unmatched	query		string	false	"Only rows that are not mapped for this reason"					Enums(ambiguous, no-equal-name, itglue-organization-already-mapped, not-auto-mapped, unmapped-by-person, deleted-in-itglue)
 //	@Param		search		query		string	false	"Text anywhere in the organization's name, whatever its case"	maxLength(255)
-//	@Param		sort		query		string	false	"Order"						Enums(name, -name)	default(name)
-//	@Param		limit		query		integer	false	"Rows on a page"			minimum(1)			maximum(200)	default(50)
+//	@Param		sort		query		string	false	"Order"															Enums(name, -name)	default(name)
+//	@Param		limit		query		integer	false	"Rows on a page"												minimum(1)			maximum(200)	default(50)
 //	@Param		cursor		query		string	false	"The nextCursor of the page before, with the same filters"
 //	@Param		count		query		boolean	false	"Tell the total as well"	default(false)
 //	@Success	200			{object}	list[mappingDTO]
-//	@Router		/api/v1/mappings [get]
+//	@Failure	403			{object}	Problem	"The token's role does not allow this"
+//	@Router		/mappings [get]
 func (s *server) listMappings(c echo.Context) error {
 	q := newQuery(c)
 	f := mapping.Filter{
@@ -83,7 +84,8 @@ func (s *server) listMappings(c echo.Context) error {
 //	@Tags		Mappings
 //	@Security	BearerAuth
 //	@Success	200	{object}	mappingSummaryDTO
-//	@Router		/api/v1/mappings/summary [get]
+//	@Failure	403	{object}	Problem	"The token's role does not allow this"
+//	@Router		/mappings/summary [get]
 func (s *server) summarizeMappings(c echo.Context) error {
 	sum, err := s.Mappings.MappingSummary(c.Request().Context(), accountID(c))
 	if err != nil {
@@ -100,7 +102,9 @@ func (s *server) summarizeMappings(c echo.Context) error {
 //	@Security	BearerAuth
 //	@Param		organizationId	path		string	true	"Id of the organization"	format(uuid)
 //	@Success	200				{object}	mappingDTO
-//	@Router		/api/v1/mappings/{organizationId} [get]
+//	@Failure	403				{object}	Problem	"The token's role does not allow this"
+//	@Failure	404				{object}	Problem	"The account has nothing with this id"
+//	@Router		/mappings/{organizationId} [get]
 func (s *server) getMapping(c echo.Context) error {
 	return answerRow(c, s.Mappings.Mapping)
 }
@@ -114,16 +118,18 @@ func (s *server) getMapping(c echo.Context) error {
 //	@Tags			Mappings
 //	@Accept			json
 //	@Security		BearerAuth
-//	@Param			organizationId	path		string						true	"Id of the organization"	format(uuid)
-//	@Param			body			body		mapOrganizationRequest		true	"What to map it to"
+//	@Param			organizationId	path		string					true	"Id of the organization"	format(uuid)
+//	@Param			body			body		mapOrganizationRequest	true	"What to map it to"
 //	@Success		200				{object}	mappingDTO
-//	@Failure		409				{object}	Problem	"not-connected, or itglue-organization-already-mapped with the holder in params"
-//	@Failure		422				{object}	Problem	"validation-failed or itglue-key-rejected"
-//	@Failure		502				{object}	Problem	"itglue-unavailable or itglue-bad-answer"
-//	@Failure		503				{object}	Problem	"unavailable or itglue-rate-limited"
+//	@Failure		403				{object}	Problem		"The token's role does not allow this"
+//	@Failure		404				{object}	Problem		"The account has nothing with this id"
+//	@Failure		409				{object}	Problem		"not-connected, or itglue-organization-already-mapped with the holder in params"
+//	@Failure		422				{object}	Problem		"validation-failed or itglue-key-rejected"
+//	@Failure		502				{object}	Problem		"itglue-unavailable or itglue-bad-answer"
+//	@Failure		503				{object}	Problem		"unavailable or itglue-rate-limited"
 //	@Header			503				{integer}	Retry-After	"Seconds to wait"
-//	@Failure		504				{object}	Problem	"itglue-timeout"
-//	@Router			/api/v1/mappings/{organizationId} [put]
+//	@Failure		504				{object}	Problem		"itglue-timeout"
+//	@Router			/mappings/{organizationId} [put]
 func (s *server) mapOrganization(c echo.Context) error {
 	return answerRow(c, func(ctx context.Context, account, organization string) (mapping.Row, error) {
 		var body mapOrganizationRequest
@@ -145,8 +151,10 @@ func (s *server) mapOrganization(c echo.Context) error {
 //	@Param			organizationId	path		string					true	"Id of the organization"	format(uuid)
 //	@Param			body			body		updateMappingRequest	true	"The setting"
 //	@Success		200				{object}	mappingDTO
+//	@Failure		403				{object}	Problem	"The token's role does not allow this"
+//	@Failure		404				{object}	Problem	"The account has nothing with this id"
 //	@Failure		409				{object}	Problem	"not-mapped or not-connected"
-//	@Router			/api/v1/mappings/{organizationId} [patch]
+//	@Router			/mappings/{organizationId} [patch]
 func (s *server) updateMapping(c echo.Context) error {
 	return answerRow(c, func(ctx context.Context, account, organization string) (mapping.Row, error) {
 		var body updateMappingRequest
@@ -166,8 +174,10 @@ func (s *server) updateMapping(c echo.Context) error {
 //	@Security		BearerAuth
 //	@Param			organizationId	path		string	true	"Id of the organization"	format(uuid)
 //	@Success		200				{object}	mappingDTO
+//	@Failure		403				{object}	Problem	"The token's role does not allow this"
+//	@Failure		404				{object}	Problem	"The account has nothing with this id"
 //	@Failure		409				{object}	Problem	"not-connected"
-//	@Router			/api/v1/mappings/{organizationId} [delete]
+//	@Router			/mappings/{organizationId} [delete]
 func (s *server) unmapOrganization(c echo.Context) error {
 	return answerRow(c, s.MappingService.Unmap)
 }
@@ -182,13 +192,15 @@ func (s *server) unmapOrganization(c echo.Context) error {
 //	@Security		BearerAuth
 //	@Param			organizationId	path		string	true	"Id of the organization"	format(uuid)
 //	@Success		200				{object}	mappingDTO
-//	@Failure		409				{object}	Problem	"not-connected, not-mapped, or conflict when the mapping was changed meanwhile"
-//	@Failure		422				{object}	Problem	"validation-failed or itglue-key-rejected"
-//	@Failure		502				{object}	Problem	"itglue-unavailable or itglue-bad-answer"
-//	@Failure		503				{object}	Problem	"unavailable or itglue-rate-limited"
+//	@Failure		403				{object}	Problem		"The token's role does not allow this"
+//	@Failure		404				{object}	Problem		"The account has nothing with this id"
+//	@Failure		409				{object}	Problem		"not-connected, not-mapped, or conflict when the mapping was changed meanwhile"
+//	@Failure		422				{object}	Problem		"validation-failed or itglue-key-rejected"
+//	@Failure		502				{object}	Problem		"itglue-unavailable or itglue-bad-answer"
+//	@Failure		503				{object}	Problem		"unavailable or itglue-rate-limited"
 //	@Header			503				{integer}	Retry-After	"Seconds to wait"
-//	@Failure		504				{object}	Problem	"itglue-timeout"
-//	@Router			/api/v1/mappings/{organizationId}/sync [post]
+//	@Failure		504				{object}	Problem		"itglue-timeout"
+//	@Router			/mappings/{organizationId}/sync [post]
 func (s *server) syncOrganization(c echo.Context) error {
 	return answerRow(c, func(ctx context.Context, account, organization string) (mapping.Row, error) {
 		return s.Refresher.Refresh(ctx, account, organization, caller(c).Token)

@@ -8,58 +8,58 @@ import (
 
 type mapOrganizationRequest struct {
 	ITGlueOrganizationID string `json:"itglueOrganizationId" validate:"required,itglueid" minLength:"1" maxLength:"20" example:"4242"`
-} // @name MapOrganization
+} //	@name	MapOrganization
 
 type updateMappingRequest struct {
 	SyncEnabled *bool `json:"syncEnabled" validate:"required" example:"false"`
-} // @name UpdateMapping
+} //	@name	UpdateMapping
 
 // mappingDTO is the mapping of one organization.
 type mappingDTO struct {
-	Organization mappedOrganizationDTO `json:"organization"`
+	Organization mappedOrganizationDTO `json:"organization" validate:"required"`
 	// ITGlueOrganization is null for "None".
-	ITGlueOrganization *itglueReferenceDTO `json:"itglueOrganization" extensions:"x-nullable"`
-	State              string              `json:"state" enums:"unmapped,active,paused" example:"active"`
-	SyncEnabled        bool                `json:"syncEnabled" example:"true"`
-	Origin             *string             `json:"origin" enums:"auto,manual,import" extensions:"x-nullable" example:"auto"`
-	MappedAt           *time.Time          `json:"mappedAt" format:"date-time" extensions:"x-nullable" example:"2026-01-31T09:30:00Z"`
-	LastSyncedAt       *time.Time          `json:"lastSyncedAt" format:"date-time" extensions:"x-nullable" example:"2026-01-31T09:30:00Z"`
+	ITGlueOrganization *itglueReferenceDTO `json:"itglueOrganization" validate:"required" extensions:"x-nullable"`
+	State              string              `json:"state" validate:"required" enums:"unmapped,active,paused" example:"active"`
+	SyncEnabled        bool                `json:"syncEnabled" validate:"required" example:"true"`
+	Origin             *string             `json:"origin" validate:"required" enums:"auto,manual,import" extensions:"x-nullable" example:"auto"`
+	MappedAt           *time.Time          `json:"mappedAt" validate:"required" format:"date-time" extensions:"x-nullable" example:"2026-01-31T09:30:00Z"`
+	LastSyncedAt       *time.Time          `json:"lastSyncedAt" validate:"required" format:"date-time" extensions:"x-nullable" example:"2026-01-31T09:30:00Z"`
 	// Unmatched says why the organization is not mapped; null when it is, or when no sync has looked at it yet.
-	Unmatched *unmatchedDTO `json:"unmatched" extensions:"x-nullable"`
-} // @name Mapping
+	Unmatched *unmatchedDTO `json:"unmatched" validate:"required" extensions:"x-nullable"`
+} //	@name	Mapping
 
 type mappedOrganizationDTO struct {
-	ID     string `json:"id" format:"uuid" example:"0198c5d0-5a4e-7c3b-9d2e-6f1a2b3c4d5e"`
-	Name   string `json:"name" example:"Contoso"`
-	Domain string `json:"domain" example:"contoso.com"`
-} // @name MappedOrganization
+	ID     string `json:"id" validate:"required" format:"uuid" example:"0198c5d0-5a4e-7c3b-9d2e-6f1a2b3c4d5e"`
+	Name   string `json:"name" validate:"required" example:"Contoso"`
+	Domain string `json:"domain" validate:"required" example:"contoso.com"`
+} //	@name	MappedOrganization
 
 type itglueReferenceDTO struct {
-	ID   string `json:"id" example:"4242"`
-	Name string `json:"name" example:"Contoso"`
-} // @name ITGlueReference
+	ID   string `json:"id" validate:"required" example:"4242"`
+	Name string `json:"name" validate:"required" example:"Contoso"`
+} //	@name	ITGlueReference
 
 type unmatchedDTO struct {
-	Code string `json:"code" enums:"ambiguous,no-equal-name,itglue-organization-already-mapped,not-auto-mapped,unmapped-by-person,deleted-in-itglue" example:"ambiguous"` //nolint:lll // a tag cannot be wrapped
+	Code string `json:"code" validate:"required" enums:"ambiguous,no-equal-name,itglue-organization-already-mapped,not-auto-mapped,unmapped-by-person,deleted-in-itglue" example:"ambiguous"` //nolint:lll // a tag cannot be wrapped
 	// Candidates are IT Glue organizations that a person may mean.
-	Candidates []candidateDTO `json:"candidates"`
-} // @name Unmatched
+	Candidates []candidateDTO `json:"candidates" validate:"required"`
+} //	@name	Unmatched
 
 type candidateDTO struct {
-	ID   string `json:"id" example:"4242"`
-	Name string `json:"name" example:"Contoso"`
+	ID   string `json:"id" validate:"required" example:"4242"`
+	Name string `json:"name" validate:"required" example:"Contoso"`
 	// Mapped tells that it is taken.
-	Mapped bool `json:"mapped" example:"false"`
-} // @name Candidate
+	Mapped bool `json:"mapped" validate:"required" example:"false"`
+} //	@name	Candidate
 
 type mappingSummaryDTO struct {
-	Total    int `json:"total" minimum:"0" example:"120"`
-	Unmapped int `json:"unmapped" minimum:"0" example:"20"`
-	Active   int `json:"active" minimum:"0" example:"95"`
-	Paused   int `json:"paused" minimum:"0" example:"5"`
+	Total    int `json:"total" validate:"required" minimum:"0" example:"120"`
+	Unmapped int `json:"unmapped" validate:"required" minimum:"0" example:"20"`
+	Active   int `json:"active" validate:"required" minimum:"0" example:"95"`
+	Paused   int `json:"paused" validate:"required" minimum:"0" example:"5"`
 	// Unmatched counts the organizations that are not mapped by the reason; every reason is there.
-	Unmatched map[string]int `json:"unmatched" example:"ambiguous:3,no-equal-name:17"`
-} // @name MappingSummary
+	Unmatched map[string]int `json:"unmatched" validate:"required" example:"ambiguous:3,no-equal-name:17"`
+} //	@name	MappingSummary
 
 func unmatchedCodes() []mapping.UnmatchedCode {
 	return []mapping.UnmatchedCode{

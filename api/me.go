@@ -13,7 +13,7 @@ import (
 //	@Tags		Access
 //	@Security	BearerAuth
 //	@Success	200	{object}	meDTO
-//	@Router		/api/v1/me [get]
+//	@Router		/me [get]
 func (*server) me(c echo.Context) error {
 	return c.JSON(http.StatusOK, toMe(caller(c)))
 }

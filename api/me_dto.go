@@ -8,24 +8,24 @@ import (
 
 type meDTO struct {
 	// Account is null for operators.
-	Account *accountDTO `json:"account" extensions:"x-nullable"`
-	Role    string      `json:"role" enums:"viewer,admin,operator" example:"admin"`
-	Token   tokenDTO    `json:"token"`
-} // @name Me
+	Account *accountDTO `json:"account" validate:"required" extensions:"x-nullable"`
+	Role    string      `json:"role" validate:"required" enums:"viewer,admin,operator" example:"admin"`
+	Token   tokenDTO    `json:"token" validate:"required"`
+} //	@name	Me
 
 type accountDTO struct {
-	ID   string `json:"id" format:"uuid" example:"0198c5d0-5a4e-7c3b-9d2e-6f1a2b3c4d5e"`
-	Name string `json:"name" example:"Northwind IT"`
-} // @name Account
+	ID   string `json:"id" validate:"required" format:"uuid" example:"0198c5d0-5a4e-7c3b-9d2e-6f1a2b3c4d5e"`
+	Name string `json:"name" validate:"required" example:"Northwind IT"`
+} //	@name	Account
 
 type tokenDTO struct {
-	ID   string `json:"id" format:"uuid" example:"0198c5d0-5a4e-7c3b-9d2e-6f1a2b3c4d5f"`
-	Name string `json:"name" example:"Nightly report"`
+	ID   string `json:"id" validate:"required" format:"uuid" example:"0198c5d0-5a4e-7c3b-9d2e-6f1a2b3c4d5f"`
+	Name string `json:"name" validate:"required" example:"Nightly report"`
 	// Hint is the visible start of the secret.
-	Hint string `json:"hint" example:"ob_4fJk"`
+	Hint string `json:"hint" validate:"required" example:"ob_4fJk"`
 	// ExpiresAt is null for a token that does not expire.
-	ExpiresAt *time.Time `json:"expiresAt" format:"date-time" extensions:"x-nullable" example:"2027-01-31T00:00:00Z"`
-} // @name Token
+	ExpiresAt *time.Time `json:"expiresAt" validate:"required" format:"date-time" extensions:"x-nullable" example:"2027-01-31T00:00:00Z"`
+} //	@name	Token
 
 func toMe(p account.Principal) meDTO {
 	me := meDTO{

@@ -32,12 +32,13 @@ type OrganizationService interface {
 //	@Security	BearerAuth
 //	@Param		search	query		string	false	"Text anywhere in the name, whatever its case"	maxLength(255)
 //	@Param		mapped	query		boolean	false	"Only those that are mapped, or that are not"
-//	@Param		sort	query		string	false	"Order"						Enums(name, -name)	default(name)
-//	@Param		limit	query		integer	false	"Rows on a page"			minimum(1)			maximum(200)	default(50)
+//	@Param		sort	query		string	false	"Order"				Enums(name, -name)	default(name)
+//	@Param		limit	query		integer	false	"Rows on a page"	minimum(1)			maximum(200)	default(50)
 //	@Param		cursor	query		string	false	"The nextCursor of the page before, with the same filters"
 //	@Param		count	query		boolean	false	"Tell the total as well"	default(false)
 //	@Success	200		{object}	list[organizationDTO]
-//	@Router		/api/v1/organizations [get]
+//	@Failure	403		{object}	Problem	"The token's role does not allow this"
+//	@Router		/organizations [get]
 func (s *server) listOrganizations(c echo.Context) error {
 	q := newQuery(c)
 	f := organization.Filter{
@@ -68,7 +69,9 @@ func (s *server) listOrganizations(c echo.Context) error {
 //	@Security	BearerAuth
 //	@Param		organizationId	path		string	true	"Id of the organization"	format(uuid)
 //	@Success	200				{object}	organizationDTO
-//	@Router		/api/v1/organizations/{organizationId} [get]
+//	@Failure	403				{object}	Problem	"The token's role does not allow this"
+//	@Failure	404				{object}	Problem	"The account has nothing with this id"
+//	@Router		/organizations/{organizationId} [get]
 func (s *server) getOrganization(c echo.Context) error {
 	id, err := pathID(c, "organizationId")
 	if err != nil {
@@ -92,8 +95,9 @@ func (s *server) getOrganization(c echo.Context) error {
 //	@Param			body	body		createOrganizationRequest	true	"The organization"
 //	@Success		201		{object}	organizationDTO
 //	@Header			201		{string}	Location	"Address of the organization"
+//	@Failure		403		{object}	Problem		"The token's role does not allow this"
 //	@Failure		409		{object}	Problem		"The account has an organization with this domain: domain-taken"
-//	@Router			/api/v1/organizations [post]
+//	@Router			/organizations [post]
 func (s *server) createOrganization(c echo.Context) error {
 	var body createOrganizationRequest
 	if err := s.bind(c, &body); err != nil {

@@ -11,21 +11,21 @@ type createOrganizationRequest struct {
 	// Domain is below a public suffix; internationalized names are accepted in either form.
 	Domain        string `json:"domain" validate:"required,max=255" example:"contoso.com"`
 	EmailPlatform string `json:"emailPlatform" validate:"required,oneof=microsoft_365 google_workspace" example:"microsoft_365"`
-} // @name CreateOrganization
+} //	@name	CreateOrganization
 
 func (r createOrganizationRequest) organization() organization.New {
 	return organization.New{Name: r.Name, Domain: r.Domain, EmailPlatform: organization.EmailPlatform(r.EmailPlatform)}
 }
 
 type organizationDTO struct {
-	ID            string    `json:"id" format:"uuid" example:"0198c5d0-5a4e-7c3b-9d2e-6f1a2b3c4d5e"`
-	Name          string    `json:"name" example:"Contoso"`
-	Domain        string    `json:"domain" example:"contoso.com"`
-	EmailPlatform string    `json:"emailPlatform" enums:"microsoft_365,google_workspace" example:"microsoft_365"`
-	Mapped        bool      `json:"mapped" example:"true"`
-	CreatedAt     time.Time `json:"createdAt" format:"date-time" example:"2026-01-31T09:30:00Z"`
-	UpdatedAt     time.Time `json:"updatedAt" format:"date-time" example:"2026-01-31T09:30:00Z"`
-} // @name Organization
+	ID            string    `json:"id" validate:"required" format:"uuid" example:"0198c5d0-5a4e-7c3b-9d2e-6f1a2b3c4d5e"`
+	Name          string    `json:"name" validate:"required" example:"Contoso"`
+	Domain        string    `json:"domain" validate:"required" example:"contoso.com"`
+	EmailPlatform string    `json:"emailPlatform" validate:"required" enums:"microsoft_365,google_workspace" example:"microsoft_365"`
+	Mapped        bool      `json:"mapped" validate:"required" example:"true"`
+	CreatedAt     time.Time `json:"createdAt" validate:"required" format:"date-time" example:"2026-01-31T09:30:00Z"`
+	UpdatedAt     time.Time `json:"updatedAt" validate:"required" format:"date-time" example:"2026-01-31T09:30:00Z"`
+} //	@name	Organization
 
 func toOrganization(o organization.Organization) organizationDTO {
 	return organizationDTO{

@@ -39,7 +39,8 @@ type SyncService interface {
 //	@Param		cursor	query		string	false	"The nextCursor of the page before, with the same filters"
 //	@Param		count	query		boolean	false	"Tell the total as well"	default(false)
 //	@Success	200		{object}	list[syncDTO]
-//	@Router		/api/v1/syncs [get]
+//	@Failure	403		{object}	Problem	"The token's role does not allow this"
+//	@Router		/syncs [get]
 func (s *server) listSyncs(c echo.Context) error {
 	q := newQuery(c)
 	f := orgsync.Filter{
@@ -73,12 +74,13 @@ func (s *server) listSyncs(c echo.Context) error {
 //	@Accept			json
 //	@Security		BearerAuth
 //	@Param			body	body		startSyncRequest	true	"What to start"
-//	@Success		200		{object}	syncDTO	"The sync that is under way already"
-//	@Header			200		{string}	Location	"Address of the sync"
-//	@Success		202		{object}	syncDTO	"The sync that was started"
-//	@Header			202		{string}	Location	"Address of the sync"
-//	@Failure		409		{object}	Problem	"not-connected"
-//	@Router			/api/v1/syncs [post]
+//	@Success		200		{object}	syncDTO				"The sync that is under way already"
+//	@Header			200		{string}	Location			"Address of the sync"
+//	@Success		202		{object}	syncDTO				"The sync that was started"
+//	@Header			202		{string}	Location			"Address of the sync"
+//	@Failure		403		{object}	Problem				"The token's role does not allow this"
+//	@Failure		409		{object}	Problem				"not-connected"
+//	@Router			/syncs [post]
 func (s *server) startSync(c echo.Context) error {
 	var body startSyncRequest
 	if err := s.bind(c, &body); err != nil {
@@ -104,7 +106,9 @@ func (s *server) startSync(c echo.Context) error {
 //	@Security	BearerAuth
 //	@Param		syncId	path		string	true	"Id of the sync"	format(uuid)
 //	@Success	200		{object}	syncDTO
-//	@Router		/api/v1/syncs/{syncId} [get]
+//	@Failure	403		{object}	Problem	"The token's role does not allow this"
+//	@Failure	404		{object}	Problem	"The account has nothing with this id"
+//	@Router		/syncs/{syncId} [get]
 func (s *server) getSync(c echo.Context) error {
 	id, err := pathID(c, "syncId")
 	if err != nil {
@@ -123,14 +127,16 @@ func (s *server) getSync(c echo.Context) error {
 //	@ID			listSyncChanges
 //	@Tags		Syncs
 //	@Security	BearerAuth
-//	@Param		syncId	path		string	true	"Id of the sync"	format(uuid)
-//	@Param		action	query		string	false	"Only this action"			Enums(map, rename, unmap, skip)
+//	@Param		syncId	path		string	true	"Id of the sync"				format(uuid)
+//	@Param		action	query		string	false	"Only this action"				Enums(map, rename, unmap, skip)
 //	@Param		status	query		string	false	"Only changes in this status"	Enums(planned, applied, held, refused)
-//	@Param		limit	query		integer	false	"Rows on a page"			minimum(1)	maximum(200)	default(50)
+//	@Param		limit	query		integer	false	"Rows on a page"				minimum(1)	maximum(200)	default(50)
 //	@Param		cursor	query		string	false	"The nextCursor of the page before, with the same filters"
 //	@Param		count	query		boolean	false	"Tell the total as well"	default(false)
 //	@Success	200		{object}	list[changeDTO]
-//	@Router		/api/v1/syncs/{syncId}/changes [get]
+//	@Failure	403		{object}	Problem	"The token's role does not allow this"
+//	@Failure	404		{object}	Problem	"The account has nothing with this id"
+//	@Router		/syncs/{syncId}/changes [get]
 func (s *server) listSyncChanges(c echo.Context) error {
 	id, err := pathID(c, "syncId")
 	if err != nil {

@@ -8,70 +8,70 @@ import (
 
 type startSyncRequest struct {
 	Kind string `json:"kind" validate:"required,oneof=manual preview" example:"manual"`
-} // @name StartSync
+} //	@name	StartSync
 
 type syncDTO struct {
-	ID       string          `json:"id" format:"uuid" example:"0198c5d0-5a4e-7c3b-9d2e-6f1a2b3c4d5e"`
-	Kind     string          `json:"kind" enums:"initial,manual,preview,organization" example:"manual"`
-	Status   string          `json:"status" enums:"queued,running,succeeded,held,failed,cancelled" example:"succeeded"`
-	Progress syncProgressDTO `json:"progress"`
-	Counts   syncCountsDTO   `json:"counts"`
+	ID       string          `json:"id" validate:"required" format:"uuid" example:"0198c5d0-5a4e-7c3b-9d2e-6f1a2b3c4d5e"`
+	Kind     string          `json:"kind" validate:"required" enums:"initial,manual,preview,organization" example:"manual"`
+	Status   string          `json:"status" validate:"required" enums:"queued,running,succeeded,held,failed,cancelled" example:"succeeded"`
+	Progress syncProgressDTO `json:"progress" validate:"required"`
+	Counts   syncCountsDTO   `json:"counts" validate:"required"`
 	// Error says why the sync failed or, while it is queued again, why its last attempt did.
-	Error       *syncErrorDTO `json:"error" extensions:"x-nullable"`
-	Attempt     int           `json:"attempt" minimum:"0" example:"0"`
-	CreatedAt   time.Time     `json:"createdAt" format:"date-time" example:"2026-01-31T09:30:00Z"`
-	StartedAt   *time.Time    `json:"startedAt" format:"date-time" extensions:"x-nullable" example:"2026-01-31T09:30:01Z"`
-	FinishedAt  *time.Time    `json:"finishedAt" format:"date-time" extensions:"x-nullable" example:"2026-01-31T09:30:04Z"`
-	RequestedBy *requesterDTO `json:"requestedBy" extensions:"x-nullable"`
-} // @name Sync
+	Error       *syncErrorDTO `json:"error" validate:"required" extensions:"x-nullable"`
+	Attempt     int           `json:"attempt" validate:"required" minimum:"0" example:"0"`
+	CreatedAt   time.Time     `json:"createdAt" validate:"required" format:"date-time" example:"2026-01-31T09:30:00Z"`
+	StartedAt   *time.Time    `json:"startedAt" validate:"required" format:"date-time" extensions:"x-nullable" example:"2026-01-31T09:30:01Z"`
+	FinishedAt  *time.Time    `json:"finishedAt" validate:"required" format:"date-time" extensions:"x-nullable" example:"2026-01-31T09:30:04Z"`
+	RequestedBy *requesterDTO `json:"requestedBy" validate:"required" extensions:"x-nullable"`
+} //	@name	Sync
 
 type syncProgressDTO struct {
 	// Phase is null before the sync has begun.
-	Phase *string `json:"phase" enums:"listing,confirming,applying" extensions:"x-nullable" example:"applying"`
-	Done  int     `json:"done" minimum:"0" example:"120"`
+	Phase *string `json:"phase" validate:"required" enums:"listing,confirming,applying" extensions:"x-nullable" example:"applying"`
+	Done  int     `json:"done" validate:"required" minimum:"0" example:"120"`
 	// Total is 0 while it is unknown.
-	Total int `json:"total" minimum:"0" example:"120"`
-} // @name SyncProgress
+	Total int `json:"total" validate:"required" minimum:"0" example:"120"`
+} //	@name	SyncProgress
 
 // syncCountsDTO is what a sync did or, as a preview, would do.
 type syncCountsDTO struct {
-	Listed    int `json:"listed" minimum:"0" example:"120"`
-	Unchanged int `json:"unchanged" minimum:"0" example:"95"`
-	Renamed   int `json:"renamed" minimum:"0" example:"2"`
-	Mapped    int `json:"mapped" minimum:"0" example:"3"`
-	Unmapped  int `json:"unmapped" minimum:"0" example:"1"`
-	Held      int `json:"held" minimum:"0" example:"0"`
-	Skipped   int `json:"skipped" minimum:"0" example:"0"`
-} // @name SyncCounts
+	Listed    int `json:"listed" validate:"required" minimum:"0" example:"120"`
+	Unchanged int `json:"unchanged" validate:"required" minimum:"0" example:"95"`
+	Renamed   int `json:"renamed" validate:"required" minimum:"0" example:"2"`
+	Mapped    int `json:"mapped" validate:"required" minimum:"0" example:"3"`
+	Unmapped  int `json:"unmapped" validate:"required" minimum:"0" example:"1"`
+	Held      int `json:"held" validate:"required" minimum:"0" example:"0"`
+	Skipped   int `json:"skipped" validate:"required" minimum:"0" example:"0"`
+} //	@name	SyncCounts
 
 type syncErrorDTO struct {
-	Code   string `json:"code" example:"itglue-unavailable"`
-	Detail string `json:"detail" example:"IT Glue could not be reached."`
-} // @name SyncError
+	Code   string `json:"code" validate:"required" example:"itglue-unavailable"`
+	Detail string `json:"detail" validate:"required" example:"IT Glue could not be reached."`
+} //	@name	SyncError
 
 type requesterDTO struct {
-	TokenID   string `json:"tokenId" format:"uuid" example:"0198c5d0-5a4e-7c3b-9d2e-6f1a2b3c4d5f"`
-	TokenName string `json:"tokenName" example:"Nightly report"`
-} // @name Requester
+	TokenID   string `json:"tokenId" validate:"required" format:"uuid" example:"0198c5d0-5a4e-7c3b-9d2e-6f1a2b3c4d5f"`
+	TokenName string `json:"tokenName" validate:"required" example:"Nightly report"`
+} //	@name	Requester
 
 // changeDTO is one thing that a sync did, would do or refused to do.
 type changeDTO struct {
 	// Seq orders the changes of a sync.
-	Seq                int                      `json:"seq" minimum:"1" example:"1"`
-	Action             string                   `json:"action" enums:"map,rename,unmap,skip" example:"rename"`
-	Status             string                   `json:"status" enums:"planned,applied,held,refused" example:"applied"`
-	Reason             string                   `json:"reason" enums:"equal-name,renamed-in-itglue,deleted-in-itglue,absent-from-listing,absent-but-readable,absence-not-confirmed,paused,ambiguous,name-blank,name-too-long,name-not-legal,changed-since-the-listing" example:"renamed-in-itglue"` //nolint:lll // a tag cannot be wrapped
-	Organization       organizationReferenceDTO `json:"organization"`
-	ITGlueOrganization *itglueReferenceDTO      `json:"itglueOrganization" extensions:"x-nullable"`
+	Seq                int                      `json:"seq" validate:"required" minimum:"1" example:"1"`
+	Action             string                   `json:"action" validate:"required" enums:"map,rename,unmap,skip" example:"rename"`
+	Status             string                   `json:"status" validate:"required" enums:"planned,applied,held,refused" example:"applied"`
+	Reason             string                   `json:"reason" validate:"required" enums:"equal-name,renamed-in-itglue,deleted-in-itglue,absent-from-listing,absent-but-readable,absence-not-confirmed,paused,ambiguous,name-blank,name-too-long,name-not-legal,changed-since-the-listing" example:"renamed-in-itglue"` //nolint:lll // a tag cannot be wrapped
+	Organization       organizationReferenceDTO `json:"organization" validate:"required"`
+	ITGlueOrganization *itglueReferenceDTO      `json:"itglueOrganization" validate:"required" extensions:"x-nullable"`
 	// Before and After are names for a rename, ids of IT Glue organizations for map and unmap.
-	Before *string `json:"before" extensions:"x-nullable" example:"Contoso"`
-	After  *string `json:"after" extensions:"x-nullable" example:"Contoso Ltd"`
-} // @name Change
+	Before *string `json:"before" validate:"required" extensions:"x-nullable" example:"Contoso"`
+	After  *string `json:"after" validate:"required" extensions:"x-nullable" example:"Contoso Ltd"`
+} //	@name	Change
 
 type organizationReferenceDTO struct {
-	ID   string `json:"id" format:"uuid" example:"0198c5d0-5a4e-7c3b-9d2e-6f1a2b3c4d5e"`
-	Name string `json:"name" example:"Contoso"`
-} // @name OrganizationReference
+	ID   string `json:"id" validate:"required" format:"uuid" example:"0198c5d0-5a4e-7c3b-9d2e-6f1a2b3c4d5e"`
+	Name string `json:"name" validate:"required" example:"Contoso"`
+} //	@name	OrganizationReference
 
 func toSync(s orgsync.Sync) syncDTO {
 	return syncDTO{
