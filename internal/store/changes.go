@@ -1,0 +1,94 @@
+package store
+
+import (
+	"context"
+	"slices"
+
+	"gorm.io/gorm"
+
+	"github.com/orgbridge/orgbridge/internal/mapping"
+	"github.com/orgbridge/orgbridge/internal/orgsync"
+)
+
+type changeRow struct {
+	AccountID        string
+	SyncID           string `gorm:"primaryKey"`
+	Seq              int    `gorm:"primaryKey;autoIncrement:false"`
+	Action           string
+	Status           string
+	Reason           string
+	OrganizationID   string
+	OrganizationName string
+	ITGlueID         string `gorm:"column:itglue_id"`
+	ITGlueName       string `gorm:"column:itglue_name"`
+	Before           string
+	After            string
+}
+
+func (changeRow) TableName() string { return "sync_changes" }
+
+func (r changeRow) change() orgsync.Change {
+	return orgsync.Change{
+		Seq: r.Seq, Action: orgsync.Action(r.Action), Status: orgsync.ChangeStatus(r.Status), Reason: orgsync.Reason(r.Reason),
+		OrganizationID: r.OrganizationID, OrganizationName: r.OrganizationName, ITGlueID: r.ITGlueID, ITGlueName: r.ITGlueName,
+		Before: r.Before, After: r.After,
+	}
+}
+
+// ApplyChanges makes the planned changes, at most 1,000, each only if its row still is as the change says, and stores all of them
+// after those of earlier calls. What no longer fits is stored as refused. With dryRun nothing is made. It answers [errs.Fenced].
+func (s *Store) ApplyChanges(ctx context.Context, f orgsync.Fence, changes []orgsync.Change, dryRun bool) error {
+	return s.inTx(ctx, "apply changes", func(tx *gorm.DB) error {
+		if _, err := s.fence(tx, f, nil); err != nil {
+			return err
+		}
+		made := slices.Clone(changes)
+		if !dryRun {
+			if err := s.applier(tx, f.AccountID, mapping.Active).apply(made); err != nil {
+				return err
+			}
+		}
+		return storeChanges(tx, f.AccountID, f.SyncID, made)
+	})
+}
+
+func storeChanges(tx *gorm.DB, accountID, syncID string, changes []orgsync.Change) error {
+	if len(changes) == 0 {
+		return nil
+	}
+	var last int
+	err := tx.Model(&changeRow{}).Select("coalesce(max(seq), 0)").Where("account_id = ?", accountID).Where("sync_id = ?", syncID).
+		Scan(&last).Error
+	if err != nil {
+		return err
+	}
+	rows := make([]changeRow, len(changes))
+	for i := range changes {
+		c := &changes[i]
+		rows[i] = changeRow{
+			AccountID: accountID, SyncID: syncID, Seq: last + i + 1, Action: string(c.Action), Status: string(c.Status),
+			Reason: string(c.Reason), OrganizationID: c.OrganizationID, OrganizationName: clean(c.OrganizationName),
+			ITGlueID: c.ITGlueID, ITGlueName: clean(c.ITGlueName), Before: clean(c.Before), After: clean(c.After),
+		}
+	}
+	return tx.Create(&rows).Error
+}
+
+// ApplyUnmatched writes reasons for organizations that are still unmapped and that no person unmapped; at most 1,000. It answers
+// [errs.Fenced].
+func (s *Store) ApplyUnmatched(ctx context.Context, f orgsync.Fence, updates []orgsync.UnmatchedUpdate) error {
+	return s.inTx(ctx, "apply unmatched reasons", func(tx *gorm.DB) error {
+		if _, err := s.fence(tx, f, nil); err != nil || len(updates) == 0 {
+			return err
+		}
+		rows := make([][]any, len(updates))
+		for i, u := range updates {
+			rows[i] = []any{u.OrganizationID, string(u.Code)}
+		}
+		return tx.Exec(`WITH v(org_id, code) AS (VALUES ?)
+			UPDATE mappings SET unmatched_code = nullif(v.code, '') FROM v
+			WHERE mappings.account_id = ? AND mappings.organization_id = v.org_id AND mappings.state = ?
+				AND (mappings.unmatched_code IS NULL OR mappings.unmatched_code <> ?)`,
+			s.values([]string{"uuid", "text"}, rows), f.AccountID, string(mapping.Unmapped), string(mapping.UnmappedByPerson)).Error
+	})
+}

@@ -1,0 +1,166 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"github.com/orgbridge/orgbridge/internal/errs"
+	"github.com/orgbridge/orgbridge/internal/integration"
+	"github.com/orgbridge/orgbridge/internal/names"
+	"github.com/orgbridge/orgbridge/internal/orgsync"
+	"github.com/orgbridge/orgbridge/internal/page"
+)
+
+type directoryRow struct {
+	AccountID  string `gorm:"primaryKey"`
+	ID         string `gorm:"primaryKey"`
+	Name       string
+	NameFolded string
+	ShortName  string
+	TypeName   string
+	StatusName string
+	IsPrimary  bool
+}
+
+func (directoryRow) TableName() string { return "directory" }
+
+func newDirectoryRow(accountID string, e *integration.DirectoryEntry) directoryRow {
+	return directoryRow{
+		AccountID: accountID, ID: e.ID, Name: clean(e.Name), NameFolded: names.Folded(e.Name), ShortName: clean(e.ShortName),
+		TypeName: clean(e.TypeName), StatusName: clean(e.StatusName), IsPrimary: e.Primary,
+	}
+}
+
+func (r directoryRow) entry() integration.DirectoryEntry {
+	return integration.DirectoryEntry{
+		ID: r.ID, Name: r.Name, ShortName: r.ShortName, TypeName: r.TypeName, StatusName: r.StatusName, Primary: r.IsPrimary,
+	}
+}
+
+// listedRow is an entry with the organization that holds it.
+type listedRow struct {
+	directoryRow
+
+	OrganizationID *string
+}
+
+func (r listedRow) row() integration.DirectoryRow {
+	return integration.DirectoryRow{DirectoryEntry: r.entry(), MappedOrganizationID: orEmpty(r.OrganizationID)}
+}
+
+// DirectoryRows returns a page of the directory in the order of (folded name, id). A foreign position is [errs.ValidationFailed].
+func (s *Store) DirectoryRows(
+	ctx context.Context, accountID string, f integration.DirectoryFilter,
+) (rows page.Page[integration.DirectoryRow], err error) {
+	if f.After != nil && !(isText(f.After.Key) && isText(f.After.ID)) {
+		return rows, badCursor()
+	}
+	err = s.read(ctx, "list the directory", func(tx *gorm.DB) error {
+		q := directoryOf(tx, accountID, f).Select("d.*, m.organization_id").Order("d.name_folded, d.id")
+		if f.After != nil {
+			q = q.Where("(d.name_folded, d.id) > (?, ?)", f.After.Key, f.After.ID)
+		}
+		rows, err = pageOf(q, f.Limit, listedRow.row, func(r listedRow) page.Position { return page.Position{Key: r.NameFolded, ID: r.ID} })
+		return err
+	})
+	return rows, err
+}
+
+// CountDirectoryRows counts the rows on all pages.
+func (s *Store) CountDirectoryRows(ctx context.Context, accountID string, f integration.DirectoryFilter) (n int, err error) {
+	err = s.read(ctx, "count the directory", func(tx *gorm.DB) error {
+		n, err = count(directoryOf(tx, accountID, f))
+		return err
+	})
+	return n, err
+}
+
+func directoryOf(tx *gorm.DB, accountID string, f integration.DirectoryFilter) *gorm.DB {
+	q := tx.Table("directory AS d").
+		Joins("LEFT JOIN mappings m ON m.account_id = d.account_id AND m.itglue_id = d.id").
+		Where("d.account_id = ?", accountID)
+	switch {
+	case f.Mapped == nil:
+	case *f.Mapped:
+		q = q.Where("m.organization_id IS NOT NULL")
+	default:
+		q = q.Where("m.organization_id IS NULL")
+	}
+	return matching(q, `d.name_folded LIKE ? ESCAPE '\'`, f.Search)
+}
+
+// DirectoryEntry returns one entry, or [errs.NotFound].
+func (s *Store) DirectoryEntry(ctx context.Context, accountID, itglueID string) (integration.DirectoryEntry, error) {
+	var row directoryRow
+	none := errs.New(errs.NotFound, "The directory has no such IT Glue organization.")
+	if !isText(itglueID) {
+		return integration.DirectoryEntry{}, none
+	}
+	err := s.read(ctx, "read a directory entry", func(tx *gorm.DB) error {
+		return orNotFound(tx.Where("account_id = ?", accountID).Where("id = ?", itglueID).Take(&row).Error, none)
+	})
+	return row.entry(), err
+}
+
+// Directory returns the stored directory, in order of id.
+func (s *Store) Directory(ctx context.Context, accountID string) ([]integration.DirectoryEntry, error) {
+	var rows []directoryRow
+	err := s.read(ctx, "read the directory", func(tx *gorm.DB) error {
+		return tx.Where("account_id = ?", accountID).Order("id").Find(&rows).Error
+	})
+	return convert(rows, directoryRow.entry), err
+}
+
+// WriteDirectory inserts or overwrites the entries and removes the ids; at most 1,000 of both together. It answers [errs.Fenced].
+func (s *Store) WriteDirectory(ctx context.Context, f orgsync.Fence, entries []integration.DirectoryEntry, gone []string) error {
+	return s.inTx(ctx, "write the directory", func(tx *gorm.DB) error {
+		if _, err := s.fence(tx, f, nil); err != nil {
+			return err
+		}
+		if err := putEntries(tx, f.AccountID, entries); err != nil {
+			return err
+		}
+		return removeEntries(tx, f.AccountID, gone)
+	})
+}
+
+func putEntries(tx *gorm.DB, accountID string, entries []integration.DirectoryEntry) error {
+	if len(entries) == 0 {
+		return nil
+	}
+	rows := make([]directoryRow, len(entries))
+	for i := range entries {
+		rows[i] = newDirectoryRow(accountID, &entries[i])
+	}
+	return tx.Clauses(clause.OnConflict{
+		Columns:   []clause.Column{{Name: "account_id"}, {Name: "id"}},
+		DoUpdates: clause.AssignmentColumns([]string{"name", "name_folded", "short_name", "type_name", "status_name", "is_primary"}),
+	}).Create(&rows).Error
+}
+
+// removeEntries takes entries out of the directory. Mappings that still point to them keep the last name seen.
+func removeEntries(tx *gorm.DB, accountID string, ids []string) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	err := tx.Exec(`UPDATE mappings SET itglue_name = d.name FROM directory d
+		WHERE mappings.account_id = ? AND mappings.itglue_id IN ? AND d.account_id = mappings.account_id AND d.id = mappings.itglue_id`,
+		accountID, ids).Error
+	if err != nil {
+		return err
+	}
+	return tx.Where("account_id = ?", accountID).Where("id IN ?", ids).Delete(&directoryRow{}).Error
+}
+
+// DirectoryTaken notes when the directory was taken, or answers [errs.Fenced].
+func (s *Store) DirectoryTaken(ctx context.Context, f orgsync.Fence, at time.Time) error {
+	return s.inTx(ctx, "note when the directory was taken", func(tx *gorm.DB) error {
+		if _, err := s.fence(tx, f, nil); err != nil {
+			return err
+		}
+		return tx.Model(&integrationRow{}).Where("account_id = ?", f.AccountID).Update("listed_at", instant(at)).Error
+	})
+}

@@ -1,0 +1,102 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"github.com/orgbridge/orgbridge/internal/errs"
+	"github.com/orgbridge/orgbridge/internal/integration"
+	"github.com/orgbridge/orgbridge/internal/orgsync"
+)
+
+type integrationRow struct {
+	AccountID           string `gorm:"primaryKey"`
+	ID                  string
+	Region              string
+	SealedKey           []byte
+	APIKeyHint          string
+	ConnectedAt         time.Time
+	AutoMap             string
+	RemovalLimitPercent int
+	ListedAt            *time.Time
+	LastSyncedAt        *time.Time
+	AttentionCode       *string
+	AttentionDetail     *string
+	AttentionSince      *time.Time
+}
+
+func (integrationRow) TableName() string { return "integrations" }
+
+func (r integrationRow) integration() integration.Integration {
+	in := integration.Integration{
+		AccountID: r.AccountID, ID: r.ID, SealedKey: r.SealedKey, APIKeyHint: r.APIKeyHint, ConnectedAt: instant(r.ConnectedAt),
+		AutoMap: integration.AutoMap(r.AutoMap), RemovalLimitPercent: r.RemovalLimitPercent,
+		ListedAt: utc(r.ListedAt), LastSyncedAt: utc(r.LastSyncedAt),
+	}
+	set(&in.Region, r.Region)
+	if r.AttentionCode != nil && r.AttentionSince != nil {
+		in.Attention = &integration.Attention{
+			Code: integration.AttentionCode(*r.AttentionCode), Detail: orEmpty(r.AttentionDetail), Since: instant(*r.AttentionSince),
+		}
+	}
+	return in
+}
+
+func newIntegrationRow(accountID string, in *integration.Integration) integrationRow {
+	row := integrationRow{
+		AccountID: accountID, ID: in.ID, Region: string(in.Region), SealedKey: in.SealedKey, APIKeyHint: clean(in.APIKeyHint),
+		ConnectedAt: instant(in.ConnectedAt), AutoMap: string(in.AutoMap), RemovalLimitPercent: in.RemovalLimitPercent,
+		ListedAt: utc(in.ListedAt), LastSyncedAt: utc(in.LastSyncedAt),
+	}
+	if a := in.Attention; a != nil {
+		row.AttentionCode, row.AttentionDetail, row.AttentionSince = orNil(string(a.Code)), orNil(clean(a.Detail)), utc(&a.Since)
+	}
+	return row
+}
+
+func notConnected() *errs.Error {
+	return errs.New(errs.NotConnected, "IT Glue is not connected.")
+}
+
+// Integration returns the account's integration, or [errs.NotConnected].
+func (s *Store) Integration(ctx context.Context, accountID string) (integration.Integration, error) {
+	var row integrationRow
+	err := s.read(ctx, "read integration", func(tx *gorm.DB) error {
+		return orNotFound(tx.Where("account_id = ?", accountID).Take(&row).Error, notConnected())
+	})
+	if err != nil {
+		return integration.Integration{}, err
+	}
+	return row.integration(), nil
+}
+
+// Connect stores the integration and its queued initial sync. It answers [errs.AlreadyConnected] when the account has an integration.
+func (s *Store) Connect(ctx context.Context, accountID string, in integration.Integration, initial integration.InitialSync) error {
+	row := newIntegrationRow(accountID, &in)
+	first := newSyncRow(accountID, &orgsync.Sync{
+		ID: initial.ID, IntegrationID: in.ID, Kind: orgsync.Initial, Status: orgsync.Queued, Epoch: 1, CreatedAt: in.ConnectedAt,
+		RequestedBy: requester(initial.TokenID, initial.TokenName),
+	})
+	return s.inTx(ctx, "connect", func(tx *gorm.DB) error {
+		created := tx.Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "account_id"}}, DoNothing: true}).Create(&row)
+		if created.Error != nil {
+			return created.Error
+		}
+		if created.RowsAffected == 0 {
+			return errs.New(errs.AlreadyConnected, "IT Glue is connected already.")
+		}
+		return conflictIfThere(tx.Create(&first).Error, "A sync of an earlier connection is still running.")
+	})
+}
+
+// lockIntegration returns the account's integration and keeps it from being removed until the transaction ends, or answers
+// [errs.NotConnected]. The lock is the weakest that does so: with a stronger one, two transactions that hold it could each wait for
+// the other to write to the row.
+func lockIntegration(tx *gorm.DB, accountID string) (integrationRow, error) {
+	var row integrationRow
+	err := tx.Clauses(clause.Locking{Strength: "KEY SHARE"}).Where("account_id = ?", accountID).Take(&row).Error
+	return row, orNotFound(err, notConnected())
+}

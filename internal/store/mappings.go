@@ -1,0 +1,164 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"github.com/orgbridge/orgbridge/internal/errs"
+	"github.com/orgbridge/orgbridge/internal/integration"
+	"github.com/orgbridge/orgbridge/internal/mapping"
+)
+
+type mappingRow struct {
+	OrganizationID string `gorm:"primaryKey"`
+	AccountID      string
+	State          string
+	ITGlueID       *string `gorm:"column:itglue_id"`
+	ITGlueName     *string `gorm:"column:itglue_name"`
+	Origin         *string
+	MappedAt       *time.Time
+	// ActiveSince is when the mapping was last made or resumed.
+	ActiveSince   *time.Time
+	LastSyncedAt  *time.Time
+	UnmatchedCode *string
+}
+
+func (mappingRow) TableName() string { return "mappings" }
+
+// syncedAt is when a sync last compared the mapping with IT Glue. Active mappings take it from the integration, so that a night
+// without changes writes to none of them.
+func (r mappingRow) syncedAt(integrationSyncedAt *time.Time) *time.Time {
+	own := r.LastSyncedAt
+	if r.State != string(mapping.Active) || integrationSyncedAt == nil || r.ActiveSince == nil ||
+		r.ActiveSince.After(*integrationSyncedAt) || (own != nil && own.After(*integrationSyncedAt)) {
+		return utc(own)
+	}
+	return utc(integrationSyncedAt)
+}
+
+// MapOrganization maps or re-maps, sets the state active and forgets why it was not mapped. It answers [errs.NotFound],
+// [errs.NotConnected], and [errs.AlreadyMapped] with the params organizationId and organizationName of the holder.
+func (s *Store) MapOrganization(
+	ctx context.Context, accountID, organizationID string, target integration.DirectoryEntry, origin mapping.Origin, at time.Time,
+) error {
+	if !isID(organizationID) {
+		return noOrganization()
+	}
+	return s.inTx(ctx, "map organization", func(tx *gorm.DB) error {
+		if _, err := lockIntegration(tx, accountID); err != nil {
+			return err
+		}
+		row, err := lockMapping(tx, accountID, organizationID)
+		if err != nil {
+			return err
+		}
+		if orEmpty(row.ITGlueID) == target.ID {
+			return resume(tx, &row, at)
+		}
+		return mapTo(tx, &row, &target, origin, at)
+	})
+}
+
+// mapTo points a locked mapping to a target that is free.
+func mapTo(tx *gorm.DB, row *mappingRow, target *integration.DirectoryEntry, origin mapping.Origin, at time.Time) error {
+	if err := free(tx, row.AccountID, target.ID); err != nil {
+		return err
+	}
+	return raced(update(tx, row, map[string]any{
+		"state": string(mapping.Active), "itglue_id": target.ID, "itglue_name": clean(target.Name), "origin": string(origin),
+		"mapped_at": instant(at), "active_since": instant(at), "last_synced_at": nil, "unmatched_code": nil,
+	}))
+}
+
+// free answers [errs.AlreadyMapped] when an organization holds the IT Glue organization.
+func free(tx *gorm.DB, accountID, itglueID string) error {
+	var holder organizationRow
+	err := tx.Table("organizations AS o").Select("o.id, o.name").
+		Joins("JOIN mappings m ON m.account_id = o.account_id AND m.organization_id = o.id").
+		Where("o.account_id = ?", accountID).Where("m.itglue_id = ?", itglueID).Take(&holder).Error
+	switch {
+	case errors.Is(err, gorm.ErrRecordNotFound):
+		return nil
+	case err != nil:
+		return err
+	default:
+		return errs.New(errs.AlreadyMapped, "This IT Glue organization is mapped to %s already.", holder.Name).
+			With("organizationId", holder.ID).With("organizationName", holder.Name)
+	}
+}
+
+// SetSyncEnabled makes a mapping active or paused. It answers [errs.NotFound], and [errs.NotMapped] when there is no mapping.
+func (s *Store) SetSyncEnabled(ctx context.Context, accountID, organizationID string, enabled bool, at time.Time) error {
+	if !isID(organizationID) {
+		return noOrganization()
+	}
+	return s.inTx(ctx, "switch a mapping on or off", func(tx *gorm.DB) error {
+		in, err := lockIntegration(tx, accountID)
+		if err != nil && !errs.Is(err, errs.NotConnected) {
+			return err
+		}
+		row, err := lockMapping(tx, accountID, organizationID)
+		switch {
+		case err != nil:
+			return err
+		case row.State == string(mapping.Unmapped):
+			return errs.New(errs.NotMapped, "The organization is not mapped.")
+		case enabled:
+			return resume(tx, &row, at)
+		default:
+			return pause(tx, &row, in.LastSyncedAt)
+		}
+	})
+}
+
+func resume(tx *gorm.DB, row *mappingRow, at time.Time) error {
+	if row.State == string(mapping.Active) {
+		return nil
+	}
+	return update(tx, row, map[string]any{"state": string(mapping.Active), "active_since": instant(at)})
+}
+
+// pause writes down when the mapping was last compared: from now on the integration's time is not its own.
+func pause(tx *gorm.DB, row *mappingRow, integrationSyncedAt *time.Time) error {
+	if row.State == string(mapping.Paused) {
+		return nil
+	}
+	return update(tx, row, map[string]any{"state": string(mapping.Paused), "last_synced_at": row.syncedAt(integrationSyncedAt)})
+}
+
+// UnmapByPerson removes the mapping, if any, and remembers that a person did. It answers [errs.NotFound] and [errs.NotConnected].
+func (s *Store) UnmapByPerson(ctx context.Context, accountID, organizationID string) error {
+	if !isID(organizationID) {
+		return noOrganization()
+	}
+	return s.inTx(ctx, "unmap organization", func(tx *gorm.DB) error {
+		if _, err := lockIntegration(tx, accountID); err != nil {
+			return err
+		}
+		row, err := lockMapping(tx, accountID, organizationID)
+		if err != nil {
+			return err
+		}
+		return update(tx, &row, map[string]any{
+			"state": string(mapping.Unmapped), "itglue_id": nil, "itglue_name": nil, "origin": nil, "mapped_at": nil,
+			"active_since": nil, "last_synced_at": nil, "unmatched_code": string(mapping.UnmappedByPerson),
+		})
+	})
+}
+
+// lockMapping returns the organization's row and keeps others from changing it, or answers [errs.NotFound].
+func lockMapping(tx *gorm.DB, accountID, organizationID string) (mappingRow, error) {
+	var row mappingRow
+	err := tx.Clauses(clause.Locking{Strength: "UPDATE"}).
+		Where("account_id = ?", accountID).Where("organization_id = ?", organizationID).Take(&row).Error
+	return row, orNotFound(err, noOrganization())
+}
+
+func update(tx *gorm.DB, row *mappingRow, columns map[string]any) error {
+	return tx.Model(&mappingRow{}).Where("account_id = ?", row.AccountID).Where("organization_id = ?", row.OrganizationID).
+		Updates(columns).Error
+}

@@ -1,0 +1,107 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+
+	"github.com/orgbridge/orgbridge/migrations"
+)
+
+// migrationLock is the advisory lock that nodes take in turn; the number only has to be ours.
+const migrationLock = 7_305_803_412_650_147
+
+// Migrate brings the schema to the newest version and then calls also, if given. On PostgreSQL nodes that start at once do so one after
+// the other; also runs under the same lock. It is safe to call again.
+func (s *Store) Migrate(ctx context.Context, also func(ctx context.Context) error) error {
+	if s.pool == nil {
+		return s.migrate(ctx, s.sql, also)
+	}
+	// A connection of its own, since building an index may take longer than a request's statement may.
+	cfg := s.pool.Config().ConnConfig.Copy()
+	cfg.RuntimeParams["statement_timeout"], cfg.RuntimeParams["lock_timeout"] = "0", "0"
+	cfg.RuntimeParams["idle_in_transaction_session_timeout"] = "0"
+	db := stdlib.OpenDB(*cfg)
+	err := s.locked(ctx, db, func() error { return s.migrate(ctx, db, also) })
+	return errors.Join(err, db.Close())
+}
+
+func (s *Store) locked(ctx context.Context, db *sql.DB, fn func() error) (err error) {
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return fmt.Errorf("connect to migrate: %w", err)
+	}
+	defer func() { err = errors.Join(err, conn.Close()) }()
+	if _, err := conn.ExecContext(ctx, "SELECT pg_advisory_lock($1)", int64(migrationLock)); err != nil {
+		return fmt.Errorf("wait for other nodes to migrate: %w", err)
+	}
+	defer func() {
+		// Also when the caller gave up: the next node waits for this lock.
+		free, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		_, unlockErr := conn.ExecContext(free, "SELECT pg_advisory_unlock($1)", int64(migrationLock))
+		err = errors.Join(err, unlockErr)
+	}()
+	return fn()
+}
+
+func (s *Store) migrate(ctx context.Context, db *sql.DB, also func(ctx context.Context) error) error {
+	files, err := s.migrationFiles()
+	if err != nil {
+		return err
+	}
+	dialect := goose.DialectPostgres
+	if s.pool == nil {
+		dialect = goose.DialectSQLite3
+	}
+	provider, err := goose.NewProvider(dialect, db, files, goose.WithDisableGlobalRegistry(true), goose.WithSlog(s.log))
+	if err != nil {
+		return fmt.Errorf("read the migrations: %w", err)
+	}
+	if _, err := provider.Up(ctx); err != nil {
+		return fmt.Errorf("migrate the database: %w", err)
+	}
+	if also == nil {
+		return nil
+	}
+	return also(ctx)
+}
+
+func (s *Store) migrationFiles() (fs.FS, error) {
+	dir := "postgres"
+	if s.pool == nil {
+		dir = "sqlite"
+	}
+	files, err := fs.Sub(migrations.FS, dir)
+	if err != nil {
+		return nil, fmt.Errorf("read the migrations: %w", err)
+	}
+	return files, nil
+}
+
+// newestMigration returns the highest number among this program's migrations.
+func (s *Store) newestMigration() (int64, error) {
+	files, err := s.migrationFiles()
+	if err != nil {
+		return 0, err
+	}
+	names, err := fs.Glob(files, "*.sql")
+	if err != nil {
+		return 0, fmt.Errorf("read the migrations: %w", err)
+	}
+	var newest int64
+	for _, name := range names {
+		number, err := goose.NumericComponent(name)
+		if err != nil {
+			return 0, fmt.Errorf("read the migrations: %w", err)
+		}
+		newest = max(newest, number)
+	}
+	return newest, nil
+}

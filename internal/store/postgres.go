@@ -1,0 +1,50 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
+	"gorm.io/driver/postgres"
+)
+
+// poolSize is the number of connections unless the URL says pool_max_conns.
+const poolSize = 16
+
+func (s *Store) openPostgres(ctx context.Context, databaseURL string) error {
+	cfg, err := pgxpool.ParseConfig(databaseURL)
+	if err != nil {
+		// The parser's text may hold parts of the URL, and so of the password.
+		return errors.New("the PostgreSQL database URL is malformed")
+	}
+	if !strings.Contains(databaseURL, "pool_max_conns=") {
+		cfg.MaxConns = poolSize
+	}
+	setDefaults(cfg.ConnConfig.RuntimeParams, map[string]string{
+		"application_name":  "orgbridge",
+		"timezone":          "UTC",
+		"statement_timeout": "30s",
+		"lock_timeout":      "10s",
+		// A node that hangs inside a transaction must not hold its locks for good.
+		"idle_in_transaction_session_timeout": "60s",
+	})
+	if s.pool, err = pgxpool.NewWithConfig(ctx, cfg); err != nil {
+		return fmt.Errorf("open the PostgreSQL database: %w", err)
+	}
+	if err := s.pool.Ping(ctx); err != nil {
+		return fmt.Errorf("reach the PostgreSQL database: %w", err)
+	}
+	s.sql = stdlib.OpenDBFromPool(s.pool)
+	return s.attach(postgres.New(postgres.Config{Conn: s.sql}))
+}
+
+func setDefaults(params, defaults map[string]string) {
+	for name, value := range defaults {
+		if _, given := params[name]; !given {
+			params[name] = value
+		}
+	}
+}

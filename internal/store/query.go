@@ -1,0 +1,134 @@
+package store
+
+import (
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"github.com/orgbridge/orgbridge/internal/errs"
+	"github.com/orgbridge/orgbridge/internal/names"
+	"github.com/orgbridge/orgbridge/internal/page"
+)
+
+// defaultLimit is the size of a page that asked for none.
+const defaultLimit = 50
+
+// isID tells whether a string can be one of our ids. What cannot is not found, on both databases and without asking them.
+func isID(id string) bool {
+	parsed, err := uuid.Parse(id)
+	return err == nil && parsed.String() == id
+}
+
+// isText tells whether both databases can compare with the string.
+func isText(s string) bool { return utf8.ValidString(s) && !strings.Contains(s, "\x00") }
+
+// clean makes text from outside fit for both databases.
+func clean(s string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
+}
+
+// matching adds the search, if there is one; the condition is `column LIKE ? ESCAPE '\'` on a folded name.
+func matching(q *gorm.DB, condition, search string) *gorm.DB {
+	folded := names.Folded(search)
+	if folded == "" {
+		return q
+	}
+	wild := strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
+	return q.Where(condition, "%"+wild.Replace(folded)+"%")
+}
+
+// pageOf reads the rows of one page.
+func pageOf[R, T any](q *gorm.DB, limit int, item func(R) T, position func(R) page.Position) (page.Page[T], error) {
+	if limit <= 0 {
+		limit = defaultLimit
+	}
+	var rows []R
+	if err := q.Limit(limit + 1).Scan(&rows).Error; err != nil {
+		return page.Page[T]{}, err
+	}
+	cut := page.Cut(rows, limit, position)
+	return page.Page[T]{Items: convert(cut.Items, item), Next: cut.Next}, nil
+}
+
+func convert[R, T any](rows []R, item func(R) T) []T {
+	items := make([]T, len(rows))
+	for i := range rows {
+		items[i] = item(rows[i])
+	}
+	return items
+}
+
+func count(q *gorm.DB) (int, error) {
+	var n int64
+	err := q.Count(&n).Error
+	return int(n), err
+}
+
+// badCursor is the answer to a position that no page of this list ended with.
+func badCursor() *errs.Error {
+	return errs.Invalid(errs.Field{Parameter: "cursor", Code: "invalid", Detail: "The cursor is not one of this list."})
+}
+
+// values renders rows for `WITH v(…) AS (VALUES ?)`. PostgreSQL takes the types of the columns from the casts in the first row.
+func (s *Store) values(types []string, rows [][]any) clause.Expr {
+	var text strings.Builder
+	vars := make([]any, 0, len(rows)*len(types))
+	for i, row := range rows {
+		if i > 0 {
+			text.WriteByte(',')
+		}
+		text.WriteByte('(')
+		for j := range row {
+			if j > 0 {
+				text.WriteByte(',')
+			}
+			if i == 0 && s.pool != nil {
+				text.WriteString("CAST(? AS " + types[j] + ")")
+			} else {
+				text.WriteByte('?')
+			}
+		}
+		text.WriteByte(')')
+		vars = append(vars, row...)
+	}
+	return gorm.Expr(text.String(), vars...)
+}
+
+// databaseTime is the database's clock plus a duration. SQLite writes it exactly as the driver writes times: trailing zeros of the
+// fraction are left out, so that text sorts like time.
+func (s *Store) databaseTime(after time.Duration) clause.Expr {
+	if s.pool != nil {
+		return gorm.Expr("(now() + make_interval(secs => ?))", after.Seconds())
+	}
+	return gorm.Expr("rtrim(rtrim(strftime('%Y-%m-%d %H:%M:%f', 'now', ? || ' seconds'), '0'), '.') || '+00:00'", after.Seconds())
+}
+
+// orNil keeps an empty string as NULL.
+func orNil(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+func orEmpty(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
+
+func utc(t *time.Time) *time.Time {
+	if t == nil {
+		return nil
+	}
+	u := instant(*t)
+	return &u
+}
+
+// set converts a stored string to one of the feature packages' string types.
+func set[T ~string](target *T, s string) { *target = T(s) }

@@ -1,0 +1,36 @@
+-- +goose Up
+-- Both are trusted extensions: the owner of the database may create them.
+CREATE EXTENSION IF NOT EXISTS pg_trgm;
+CREATE EXTENSION IF NOT EXISTS btree_gin;
+
+CREATE TABLE integrations (
+    account_id            uuid        NOT NULL PRIMARY KEY REFERENCES accounts (id) ON DELETE CASCADE,
+    id                    uuid        NOT NULL UNIQUE,
+    region                text        NOT NULL CHECK (region IN ('us', 'eu', 'au')),
+    sealed_key            bytea       NOT NULL,
+    api_key_hint          text        NOT NULL,
+    connected_at          timestamptz NOT NULL,
+    auto_map              text        NOT NULL CHECK (auto_map IN ('on_connect', 'every_sync', 'off')),
+    removal_limit_percent integer     NOT NULL CHECK (removal_limit_percent BETWEEN 0 AND 100),
+    listed_at             timestamptz,
+    last_synced_at        timestamptz,
+    attention_code        text,
+    attention_detail      text,
+    attention_since       timestamptz,
+    CHECK ((attention_code IS NULL) = (attention_since IS NULL))
+);
+
+-- Text that is ordered has the collation "C", so that both databases order by code points.
+CREATE TABLE directory (
+    account_id  uuid    NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    id          text    COLLATE "C" NOT NULL,
+    name        text    COLLATE "C" NOT NULL,
+    name_folded text    COLLATE "C" NOT NULL,
+    short_name  text    NOT NULL,
+    type_name   text    NOT NULL,
+    status_name text    NOT NULL,
+    is_primary  boolean NOT NULL,
+    PRIMARY KEY (account_id, id)
+);
+CREATE INDEX directory_name ON directory (account_id, name_folded, id);
+CREATE INDEX directory_search ON directory USING gin (account_id, name_folded gin_trgm_ops);
