@@ -64,7 +64,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		"JSON `file` with organizations, instead of generated ones: [{\"name\": \"...\", \"domains\": [\"...\"]}]")
 
 	if err := flags.Parse(args); err != nil {
-		return opts, err //nolint:wrapcheck // worded by flag
+		return opts, err
 	}
 
 	switch {
@@ -123,7 +123,9 @@ func serve(ctx context.Context, listener net.Listener, h http.Handler) error {
 		_ = server.Close() // delayed answers are not worth waiting for
 	}
 
-	<-served
+	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve: %w", err)
+	}
 
 	return nil
 }

@@ -10,8 +10,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/orgbridge/orgbridge/pkg/itglue"
 	"go.uber.org/goleak"
+
+	"github.com/orgbridge/orgbridge/pkg/itglue"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -4,16 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/orgbridge/orgbridge/pkg/itglue"
 	"github.com/orgbridge/orgbridge/pkg/itglue/itgluetest"
-	"go.uber.org/goleak"
 )
 
 // canaryKey must never turn up in an error.
@@ -56,7 +56,7 @@ func newClient(t *testing.T, cfg itglue.Config) *itglue.Client {
 }
 
 // failure checks the kind of err, and that nothing in it carries the key.
-func failure(t *testing.T, err error, kind itglue.Kind) *itglue.Error {
+func failure(t *testing.T, err error, kind itglue.Kind) itglue.Error {
 	t.Helper()
 
 	var got *itglue.Error
@@ -78,7 +78,7 @@ func failure(t *testing.T, err error, kind itglue.Kind) *itglue.Error {
 		t.Errorf("the detail has %d characters", length)
 	}
 
-	return got
+	return *got
 }
 
 func TestNew(t *testing.T) {
@@ -227,7 +227,9 @@ func TestOrganization(t *testing.T) {
 		b.server.Delete(id)
 
 		_, err := b.client.Organization(t.Context(), id)
-		if failure(t, err, itglue.KindNotFound); !itglue.IsNotFound(err) || itglue.IsRejectedKey(err) {
+		failure(t, err, itglue.KindNotFound)
+
+		if !itglue.IsNotFound(err) || itglue.IsRejectedKey(err) {
 			t.Errorf("got %v", err)
 		}
 	})
@@ -410,15 +412,4 @@ func (h handlerTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	h.handler.ServeHTTP(recorder, r)
 
 	return recorder.Result(), nil
-}
-
-func readAll(t *testing.T, r io.Reader) string {
-	t.Helper()
-
-	content, err := io.ReadAll(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-
-	return string(content)
 }

@@ -3,6 +3,7 @@ package itglue_test
 import (
 	"bytes"
 	"encoding/json"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -18,7 +19,7 @@ func pageBody(tb testing.TB, n int) []byte {
 	server := itgluetest.New(itgluetest.WithKey("k"))
 	server.Add(itgluetest.Generate(n)...)
 
-	request := httptest.NewRequest("GET", "/organizations?page[size]=1000&sort=id", nil)
+	request := httptest.NewRequestWithContext(tb.Context(), http.MethodGet, "/organizations?page[size]=1000&sort=id", http.NoBody)
 	request.Header.Set("X-Api-Key", "k")
 
 	recorder := httptest.NewRecorder()

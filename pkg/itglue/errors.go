@@ -89,8 +89,7 @@ func (e *Error) Unwrap() error { return e.err }
 // KindOf returns the Kind of the first *Error in err's tree, "" if there is
 // none.
 func KindOf(err error) Kind {
-	var failure *Error
-	if errors.As(err, &failure) {
+	if failure, ok := errors.AsType[*Error](err); ok {
 		return failure.Kind
 	}
 

@@ -101,7 +101,9 @@ func TestRejectedKey(t *testing.T) {
 	client := newClient(t, itglue.Config{BaseURL: b.server.URL, APIKey: "ITG.another"})
 
 	_, err := client.CountOrganizations(t.Context())
-	if failure(t, err, itglue.KindRejectedKey); !itglue.IsRejectedKey(err) {
+	failure(t, err, itglue.KindRejectedKey)
+
+	if !itglue.IsRejectedKey(err) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -161,7 +163,9 @@ func TestDeadlines(t *testing.T) {
 			b.server.Inject(fault)
 
 			_, err := b.client.CountOrganizations(t.Context())
-			if failure(t, err, itglue.KindTimeout); b.server.CallCount() != 2 {
+			failure(t, err, itglue.KindTimeout)
+
+			if b.server.CallCount() != 2 {
 				t.Errorf("got %d calls, want 2", b.server.CallCount())
 			}
 		})
@@ -177,7 +181,9 @@ func TestDeadlines(t *testing.T) {
 		defer cancel()
 
 		_, _, err := list(ctx, b.client)
-		if failure(t, err, itglue.KindTimeout); !errors.Is(err, context.DeadlineExceeded) || b.server.CallCount() != 1 {
+		failure(t, err, itglue.KindTimeout)
+
+		if !errors.Is(err, context.DeadlineExceeded) || b.server.CallCount() != 1 {
 			t.Errorf("got %v after %d calls", err, b.server.CallCount())
 		}
 	})
@@ -279,7 +285,9 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 			`"links":{"next":"` + other.URL + `/organizations?page%5Bnumber%5D=2"}}`))
 
 		_, _, err := list(t.Context(), b.client)
-		if failure(t, err, itglue.KindMalformed); other.CallCount() != 0 {
+		failure(t, err, itglue.KindMalformed)
+
+		if other.CallCount() != 0 {
 			t.Errorf("the other host got %+v", other.Calls())
 		}
 	})

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log"
 
 	"github.com/orgbridge/orgbridge/pkg/itglue"
 	"github.com/orgbridge/orgbridge/pkg/itglue/itgluetest"
@@ -15,7 +14,7 @@ import (
 func startExample() (*itgluetest.Listening, *itglue.Client) {
 	server, err := itgluetest.Start(itgluetest.WithKey("ITG.example"))
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 
 	limiters := itglue.NewLimiters(itglue.DefaultRequestsPer5Minutes)
@@ -26,7 +25,7 @@ func startExample() (*itgluetest.Listening, *itglue.Client) {
 		Limiter: limiters.ForKey("ITG.example"),
 	})
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 
 	return server, client
@@ -43,7 +42,7 @@ func ExampleClient_OrganizationPages() {
 
 	for page, err := range client.OrganizationPages(context.Background()) {
 		if err != nil {
-			log.Fatal(err)
+			panic(err)
 		}
 
 		seen += len(page.Organizations)
@@ -68,7 +67,7 @@ func ExampleClient_Organization() {
 
 	organization, err := client.Organization(context.Background(), id)
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 
 	fmt.Println(organization.Name, "/", organization.TypeName)

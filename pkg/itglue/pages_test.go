@@ -48,8 +48,10 @@ func sameIDs(t *testing.T, got []itglue.Organization, server *itgluetest.Listeni
 
 // pageCalls returns "number/size" of every call.
 func pageCalls(server *itgluetest.Listening) []string {
-	var calls []string
-	for _, call := range server.Calls() {
+	logged := server.Calls()
+	calls := make([]string, 0, len(logged))
+
+	for _, call := range logged {
 		calls = append(calls, call.Query.Get("page[number]")+"/"+call.Query.Get("page[size]"))
 	}
 
@@ -168,7 +170,9 @@ func TestOrganizationPages(t *testing.T) {
 		})
 
 		pages, _, err := list(t.Context(), b.client)
-		if failure(t, err, itglue.KindRejectedKey); len(pages) != 3 || b.server.CallCount() != 4 {
+		failure(t, err, itglue.KindRejectedKey)
+
+		if len(pages) != 3 || b.server.CallCount() != 4 {
 			t.Errorf("got %d pages in %d calls", len(pages), b.server.CallCount())
 		}
 	})
@@ -178,7 +182,11 @@ func TestOrganizationPages(t *testing.T) {
 
 		b := setup(t, 5000)
 
-		for range b.client.OrganizationPages(t.Context()) {
+		for _, err := range b.client.OrganizationPages(t.Context()) {
+			if err != nil {
+				t.Error(err)
+			}
+
 			break
 		}
 
@@ -233,7 +241,9 @@ func TestOrganizationPagesOfAServerThatLies(t *testing.T) {
 		b.server.Inject(itgluetest.Fault{Kind: itgluetest.FaultNextPageLoop})
 
 		_, _, err := list(t.Context(), b.client)
-		if failure(t, err, itglue.KindMalformed); b.server.CallCount() != 5 {
+		failure(t, err, itglue.KindMalformed)
+
+		if b.server.CallCount() != 5 {
 			t.Errorf("got %d calls, want 3+2", b.server.CallCount())
 		}
 	})
@@ -245,7 +255,9 @@ func TestOrganizationPagesOfAServerThatLies(t *testing.T) {
 		b.server.Inject(itgluetest.Fault{Kind: itgluetest.FaultCurrentPage, Page: 3})
 
 		pages, _, err := list(t.Context(), b.client)
-		if failure(t, err, itglue.KindMalformed); len(pages) != 2 || b.server.CallCount() != 3 {
+		failure(t, err, itglue.KindMalformed)
+
+		if len(pages) != 2 || b.server.CallCount() != 3 {
 			t.Errorf("got %d pages in %d calls", len(pages), b.server.CallCount())
 		}
 	})

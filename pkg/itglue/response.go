@@ -28,7 +28,7 @@ var errBodyTooLarge = errors.New("body is larger than allowed")
 func (c *Client) readBody(body io.Reader) ([]byte, error) {
 	content, err := io.ReadAll(io.LimitReader(body, c.config.MaxBodyBytes+1))
 	if err != nil {
-		return nil, err //nolint:wrapcheck // classified by bodyError
+		return nil, err
 	}
 
 	if int64(len(content)) > c.config.MaxBodyBytes {
@@ -88,8 +88,7 @@ func kindOfStatus(status int) Kind {
 // transportError classifies a failure before an answer arrived. The url.Error
 // around it only adds the address, which is dropped.
 func (c *Client) transportError(parent context.Context, op string, err error) error {
-	var outer *url.Error
-	if errors.As(err, &outer) {
+	if outer, ok := errors.AsType[*url.Error](err); ok {
 		err = outer.Err
 	}
 

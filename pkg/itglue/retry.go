@@ -101,7 +101,7 @@ func sleep(ctx context.Context, delay time.Duration) error {
 
 	select {
 	case <-ctx.Done():
-		return ctx.Err() //nolint:wrapcheck // the caller words it
+		return ctx.Err()
 	case <-timer.C:
 		return nil
 	}

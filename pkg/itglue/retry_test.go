@@ -37,7 +37,9 @@ func TestRetries(t *testing.T) {
 		b.server.Inject(itgluetest.Fault{Kind: itgluetest.FaultStatus, Status: 500})
 
 		_, err := b.client.CountOrganizations(t.Context())
-		if failure(t, err, itglue.KindUnavailable); b.server.CallCount() != 1 {
+		failure(t, err, itglue.KindUnavailable)
+
+		if b.server.CallCount() != 1 {
 			t.Errorf("got %d calls", b.server.CallCount())
 		}
 	})
@@ -181,7 +183,7 @@ func TestWaits(t *testing.T) {
 				t.Errorf("got %d and %d calls", limited.CallCount(), other.CallCount())
 			}
 
-			time.Sleep(got.RetryAfter) //nolint:forbidigo // in a bubble
+			<-time.After(got.RetryAfter)
 
 			if _, err := second.CountOrganizations(t.Context()); err != nil {
 				t.Error(err)

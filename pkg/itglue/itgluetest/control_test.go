@@ -27,7 +27,7 @@ func TestControl(t *testing.T) {
 		{http.MethodGet, "/_sim/organizations?name=Nobody", "", 200, "[]"},
 		{http.MethodGet, "/_sim/organizations/" + id, "", 200, `"name":"Renamed"`},
 		{http.MethodPost, "/_sim/organizations/" + id + "/rename", `{}`, 400, "name is missing"},
-		{http.MethodPost, "/_sim/organizations/" + id + "/rename", `{"nmae":"x"}`, 400, "nmae"},
+		{http.MethodPost, "/_sim/organizations/" + id + "/rename", `{"title":"x"}`, 400, "title"},
 		{http.MethodPost, "/_sim/organizations/1/rename", `{"name":"x"}`, 404, "no such organization"},
 		{http.MethodPost, "/_sim/organizations/" + id + "/delete", "", 204, ""},
 		{http.MethodPost, "/_sim/organizations/" + id + "/delete", "", 404, "no such organization"},

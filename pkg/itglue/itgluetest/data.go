@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 )
 
 // Load reads organizations from a JSON array of objects
@@ -51,7 +52,7 @@ func Load(r io.Reader) ([]Organization, error) {
 
 // LoadFile is Load of a file.
 func LoadFile(path string) ([]Organization, error) {
-	file, err := os.Open(path)
+	file, err := os.Open(path) //nolint:gosec // the caller's own file
 	if err != nil {
 		return nil, fmt.Errorf("itgluetest: %w", err)
 	}
@@ -102,12 +103,8 @@ func initials(name string) string {
 	var short strings.Builder
 
 	for word := range strings.FieldsSeq(name) {
-		for _, r := range word {
-			if unicode.IsUpper(r) {
-				short.WriteRune(r)
-			}
-
-			break
+		if first, _ := utf8.DecodeRuneInString(word); unicode.IsUpper(first) {
+			short.WriteRune(first)
 		}
 	}
 

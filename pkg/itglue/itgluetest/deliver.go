@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"context"
 	"io"
+	"maps"
 	"net/http"
 	"time"
 )
@@ -12,9 +13,7 @@ import (
 const defaultBombSize = 1 << 30
 
 // deliver sends the answer, with the faults of the transport.
-func (s *Server) deliver(w http.ResponseWriter, x *exchange, a answer, call *Call) {
-	ctx := x.r.Context()
-
+func (s *Server) deliver(ctx context.Context, w http.ResponseWriter, x *exchange, a answer, call *Call) {
 	if f, ok := x.fault(FaultDelay); ok && !pause(ctx, f.Delay) {
 		panic(http.ErrAbortHandler)
 	}
@@ -23,9 +22,7 @@ func (s *Server) deliver(w http.ResponseWriter, x *exchange, a answer, call *Cal
 		panic(http.ErrAbortHandler)
 	}
 
-	for name, values := range a.header {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), a.header)
 
 	s.calls.finish(call, a.status)
 

@@ -3,7 +3,6 @@ package itgluetest_test
 import (
 	"context"
 	"fmt"
-	"log"
 
 	"github.com/orgbridge/orgbridge/pkg/itglue"
 	"github.com/orgbridge/orgbridge/pkg/itglue/itgluetest"
@@ -12,7 +11,7 @@ import (
 func Example() {
 	server, err := itgluetest.Start(itgluetest.WithKey("ITG.example"))
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	defer server.Close()
 
@@ -21,7 +20,7 @@ func Example() {
 
 	client, err := itglue.New(itglue.Config{BaseURL: server.URL, APIKey: "ITG.example"})
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	defer client.CloseIdleConnections()
 

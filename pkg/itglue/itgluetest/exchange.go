@@ -42,9 +42,19 @@ func apiAnswer(status int, body []byte) answer {
 
 // gatewayAnswer is of the shape that the gateway in front of IT Glue uses.
 func gatewayAnswer(status int, message string) answer {
-	body, _ := json.Marshal(map[string]string{"message": message})
+	body := marshal(map[string]string{"message": message})
 
 	return answer{status: status, header: http.Header{"Content-Type": {mediaTypeJSON}}, body: body}
+}
+
+// marshal is for what can always be encoded.
+func marshal(value any) []byte {
+	encoded, err := json.Marshal(value)
+	if err != nil {
+		panic(err)
+	}
+
+	return encoded
 }
 
 // apiError is one entry of the application's error answers. IT Glue writes the
@@ -60,13 +70,8 @@ type errorSource struct {
 	Pointer string `json:"pointer"`
 }
 
-func (x *exchange) fail(status int, detail, pointer string) answer {
-	failure := apiError{Status: status, Title: http.StatusText(status), Detail: detail}
-	if pointer != "" {
-		failure.Source = &errorSource{Pointer: pointer}
-	}
-
-	return x.failures(status, failure)
+func (x *exchange) fail(status int, detail string) answer {
+	return x.failures(status, apiError{Status: status, Title: http.StatusText(status), Detail: detail})
 }
 
 func (x *exchange) failures(status int, failures ...apiError) answer {
@@ -76,12 +81,10 @@ func (x *exchange) failures(status int, failures ...apiError) answer {
 		}
 	}
 
-	body, _ := json.Marshal(map[string][]apiError{"errors": failures})
-
-	return apiAnswer(status, body)
+	return apiAnswer(status, marshal(map[string][]apiError{"errors": failures}))
 }
 
-func (x *exchange) notFound() answer { return x.fail(http.StatusNotFound, "Record not found", "") }
+func (x *exchange) notFound() answer { return x.fail(http.StatusNotFound, "Record not found") }
 
 // answer works through the layers of IT Glue: gateway, then application.
 func (x *exchange) answer() answer {
@@ -97,7 +100,7 @@ func (x *exchange) answer() answer {
 	case x.server.keys.overLimit(x.key, x.server.now()):
 		return gatewayAnswer(http.StatusTooManyRequests, "Too Many Requests")
 	case x.hasBody() && !acceptedMediaType(x.r.Header.Get("Content-Type")):
-		return x.fail(http.StatusUnsupportedMediaType, "Content-Type must be "+mediaTypeAPI, "")
+		return x.fail(http.StatusUnsupportedMediaType, "Content-Type must be "+mediaTypeAPI)
 	}
 
 	return x.route()

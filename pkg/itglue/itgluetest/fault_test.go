@@ -177,7 +177,7 @@ func TestFaultMatching(t *testing.T) {
 	statuses := func(t *testing.T, server *itgluetest.Server, paths ...string) string {
 		t.Helper()
 
-		var got []string
+		got := make([]string, 0, len(paths))
 		for _, path := range paths {
 			got = append(got, http.StatusText(call(t, server, http.MethodGet, path, "").status))
 		}

@@ -30,7 +30,7 @@ func (x *exchange) replacement() (answer, bool) {
 		return x.statusAnswer(f), true
 	case FaultTookTooLong:
 		return x.fail(cmp.Or(f.Status, http.StatusInternalServerError),
-			"The request took too long to process and timed out.", ""), true
+			"The request took too long to process and timed out."), true
 	case FaultRedirect:
 		return answer{
 			status: cmp.Or(f.Status, http.StatusFound),
@@ -60,9 +60,9 @@ func (x *exchange) statusAnswer(f Fault) answer {
 	case BodyRaw:
 		made = apiAnswer(f.Status, []byte(f.Body))
 	case BodyErrors:
-		made = x.fail(f.Status, f.Body, "")
+		made = x.fail(f.Status, f.Body)
 	default:
-		made = x.fail(f.Status, f.Body, "")
+		made = x.fail(f.Status, f.Body)
 	}
 
 	if f.RetryAfter != "" {

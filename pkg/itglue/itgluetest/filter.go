@@ -188,5 +188,5 @@ func parseDate(text string) (time.Time, error) {
 		return date, nil
 	}
 
-	return time.Parse(time.RFC3339, text) //nolint:wrapcheck // only whether it fails is of interest
+	return time.Parse(time.RFC3339, text)
 }

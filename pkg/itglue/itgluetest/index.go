@@ -35,13 +35,13 @@ type index struct {
 
 // paging reads page[number] and page[size]. Too large a size is clamped;
 // nonsense is as good as nothing.
-func (x *exchange) paging() (int, int) {
+func (x *exchange) paging() (number, size int) {
 	number, err := strconv.Atoi(x.query.Get("page[number]"))
 	if err != nil || number < 1 {
 		number = 1
 	}
 
-	size, err := strconv.Atoi(x.query.Get("page[size]"))
+	size, err = strconv.Atoi(x.query.Get("page[size]"))
 	if err != nil || size < 1 {
 		size = defaultPageSize
 	}

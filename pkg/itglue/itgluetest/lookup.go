@@ -30,7 +30,7 @@ func newLookup(resourceType string, firstID int, now func() time.Time) *lookup {
 }
 
 // resolve completes an id or a name to both, adding the entry if it is new.
-func (l *lookup) resolve(id int, name string) (int, string) {
+func (l *lookup) resolve(id int, name string) (knownID int, knownName string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 

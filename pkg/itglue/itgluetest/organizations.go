@@ -61,7 +61,7 @@ func (x *exchange) checkIncludes(known ...string) (answer, bool) {
 
 	for name := range strings.SplitSeq(x.query.Get("include"), ",") {
 		if !slices.Contains(known, canonical(strings.TrimSpace(name))) {
-			return x.fail(http.StatusBadRequest, name+" is not a valid include", ""), false
+			return x.fail(http.StatusBadRequest, name+" is not a valid include"), false
 		}
 	}
 

@@ -174,7 +174,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := s.newExchange(r)
 	call := s.calls.begin(x)
 
-	s.deliver(w, x, x.answer(), call)
+	s.deliver(r.Context(), w, x, x.answer(), call)
 }
 
 // newExchange works out what was asked for. The base of links is taken from

@@ -55,11 +55,11 @@ func unmarshalNumbers(raw []byte, into any) error {
 	decoder := json.NewDecoder(bytes.NewReader(raw))
 	decoder.UseNumber()
 
-	return decoder.Decode(into) //nolint:wrapcheck // only whether it fails is of interest
+	return decoder.Decode(into)
 }
 
 func (x *exchange) badRequest() answer {
-	return x.fail(http.StatusBadRequest, "param is missing or the value is empty: data", "")
+	return x.fail(http.StatusBadRequest, "param is missing or the value is empty: data")
 }
 
 func (x *exchange) createOrganization() answer {
@@ -79,7 +79,7 @@ func (x *exchange) createOrganization() answer {
 
 	id, err := x.server.store.add(organization)
 	if err != nil {
-		return x.fail(http.StatusUnprocessableEntity, err.Error(), "")
+		return x.fail(http.StatusUnprocessableEntity, err.Error())
 	}
 
 	number, _ := parseID(id)
@@ -209,7 +209,7 @@ func (x *exchange) targets(bodies []resourceBody) ([]target, answer, bool) {
 func (x *exchange) filteredTargets(bodies []resourceBody) ([]target, answer, bool) {
 	found, err := x.findOrganizations()
 	if err != nil {
-		return nil, x.fail(http.StatusUnprocessableEntity, err.Error(), ""), false
+		return nil, x.fail(http.StatusUnprocessableEntity, err.Error()), false
 	}
 
 	var attributes map[string]any
