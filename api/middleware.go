@@ -131,8 +131,8 @@ func limitTime(next echo.HandlerFunc) echo.HandlerFunc {
 // acceptJSON refuses clients that say they cannot read what every answer is.
 func acceptJSON(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		accept := c.Request().Header.Values(echo.HeaderAccept)
-		if len(accept) > 0 && !accepts(accept, echo.MIMEApplicationJSON) && !accepts(accept, problemMediaType) {
+		accept := strings.Join(c.Request().Header.Values(echo.HeaderAccept), ",")
+		if accept != "" && !accepts(accept, echo.MIMEApplicationJSON) && !accepts(accept, problemMediaType) {
 			return errs.New(errs.NotAcceptable, "Answers are application/json or application/problem+json.")
 		}
 		return next(c)
@@ -140,11 +140,11 @@ func acceptJSON(next echo.HandlerFunc) echo.HandlerFunc {
 }
 
 // accepts tells whether an Accept header admits the media type: the most specific range that covers it decides (RFC 9110, 12.5.1).
-func accepts(header []string, mediaType string) bool {
+func accepts(header, mediaType string) bool {
 	group, _, _ := strings.Cut(mediaType, "/")
 	specificity := map[string]int{"*/*": 1, group + "/*": 2, mediaType: 3}
 	best, admitted := 0, false
-	for part := range strings.SplitSeq(strings.Join(header, ","), ",") {
+	for part := range strings.SplitSeq(header, ",") {
 		pattern, params, err := mime.ParseMediaType(part)
 		if err != nil || specificity[pattern] <= best {
 			continue

@@ -48,7 +48,8 @@ func newQuery(c echo.Context) *query {
 		value, err := url.QueryUnescape(rawValue)
 		if err != nil || !utf8.ValidString(value) || strings.ContainsRune(value, 0) {
 			q.fault(name, faultInvalid, "This value is not encoded as it should be.")
-			value = ""
+			q.asked = append(q.asked, name) // one fault is enough
+			continue
 		}
 		q.sent = append(q.sent, parameter{name: name, value: value})
 	}
@@ -61,28 +62,28 @@ func (q *query) fault(parameter, code, detail string) {
 	}
 }
 
-// get returns the value of a parameter; an empty one is the same as none.
-func (q *query) get(name string) string {
+// get returns the value of a parameter and whether it was sent.
+func (q *query) get(name string) (string, bool) {
 	q.asked = append(q.asked, name)
 	for _, p := range q.sent {
 		if p.name == name {
-			return p.value
+			return p.value, true
 		}
 	}
-	return ""
+	return "", false
 }
 
 // filter is a parameter that chooses or orders rows: a cursor is good for the same filters only.
-func (q *query) filter(name string) string {
-	value := q.get(name)
+func (q *query) filter(name string) (string, bool) {
+	value, sent := q.get(name)
 	if value != "" {
 		q.filters.Set(name, value)
 	}
-	return value
+	return value, sent
 }
 
 func (q *query) search() string {
-	text := q.filter("search")
+	text, _ := q.filter("search")
 	if utf8.RuneCountInString(text) > names.MaxLength {
 		q.fault("search", faultTooLong, "This must not be longer than 255 characters.")
 	}
@@ -90,8 +91,8 @@ func (q *query) search() string {
 }
 
 func (q *query) oneOf(name string, values ...string) string {
-	value := q.filter(name)
-	if value != "" && !slices.Contains(values, value) {
+	value, sent := q.filter(name)
+	if sent && !slices.Contains(values, value) {
 		q.fault(name, faultNotOneOf, "This must be one of: "+strings.Join(values, ", ")+".")
 	}
 	return value
@@ -110,16 +111,16 @@ func (q *query) mapped() *bool {
 }
 
 func (q *query) count() bool {
-	value := q.get("count")
-	if value != "" && value != "true" && value != "false" {
+	value, sent := q.get("count")
+	if sent && value != "true" && value != "false" {
 		q.fault("count", faultNotOneOf, "This must be one of: true, false.")
 	}
 	return value == "true"
 }
 
 func (q *query) limit() int {
-	value := q.get("limit")
-	if value == "" {
+	value, sent := q.get("limit")
+	if !sent {
 		return defaultLimit
 	}
 	n, err := strconv.Atoi(value)
@@ -132,7 +133,7 @@ func (q *query) limit() int {
 
 // after is the position that the cursor stands for; nil for the first page. It has to be asked for after the filters.
 func (q *query) after(fits func(page.Position) bool) *page.Position {
-	value := q.get("cursor")
+	value, _ := q.get("cursor")
 	if value == "" {
 		return nil
 	}

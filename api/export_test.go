@@ -1,0 +1,31 @@
+package api
+
+import (
+	"github.com/labstack/echo/v4"
+
+	"github.com/orgbridge/orgbridge/internal/page"
+)
+
+// What tests in package api_test see of the inside.
+
+const Base = base
+
+type RouteInfo struct{ Method, Path string }
+
+// Routes is the route table without the documentation.
+func Routes() []RouteInfo {
+	var out []RouteInfo
+	for _, r := range (&server{}).routes() {
+		out = append(out, RouteInfo{Method: r.method, Path: r.path})
+	}
+	return out
+}
+
+// RegisterUndeclared adds a route that does not say who may use it.
+func RegisterUndeclared() error {
+	return (&server{}).register(echo.New(), []route{{method: "GET", path: "/open"}})
+}
+
+func MakeCursor(p page.Position, binding string) string { return makeCursor(p, binding) }
+
+func OpenCursor(cursor, binding string) (page.Position, bool) { return openCursor(cursor, binding) }

@@ -1,0 +1,258 @@
+package api_test
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/orgbridge/orgbridge/internal/account"
+	"github.com/orgbridge/orgbridge/internal/errs"
+	"github.com/orgbridge/orgbridge/internal/integration"
+	"github.com/orgbridge/orgbridge/internal/mapping"
+	"github.com/orgbridge/orgbridge/internal/organization"
+	"github.com/orgbridge/orgbridge/internal/orgsync"
+	"github.com/orgbridge/orgbridge/internal/page"
+	"github.com/orgbridge/orgbridge/pkg/itglue"
+)
+
+const (
+	accountA = "0198c5d0-0000-7000-8000-00000000000a"
+	accountB = "0198c5d0-0000-7000-8000-00000000000b"
+	orgID    = "0198c5d0-0000-7000-8000-000000000001"
+	syncID   = "0198c5d0-0000-7000-8000-000000000002"
+	tokenID  = "0198c5d0-0000-7000-8000-000000000003"
+	noID     = "0198c5d0-0000-7000-8000-0000000000ff"
+)
+
+func noon() time.Time { return time.Date(2026, 1, 31, 12, 0, 0, 0, time.FixedZone("CET", 3600)) }
+
+// fake stands behind the edge: it knows one organization and one sync, answers fixed rows, and remembers what it was asked. A hook, if
+// there is one, runs first in every method and may fail or panic.
+type fake struct {
+	mu    sync.Mutex
+	calls []string
+	args  []any
+	hook  func(ctx context.Context, method string) error
+
+	in     integration.Integration
+	row    mapping.Row
+	next   *page.Position
+	start  bool
+	active *orgsync.Sync
+	test   integration.TestResult
+}
+
+func newFake() *fake {
+	at := noon()
+	return &fake{
+		in: integration.Integration{
+			AccountID: accountA, ID: tokenID, Region: itglue.RegionEU, APIKeyHint: "9f3c", ConnectedAt: at,
+			AutoMap: integration.OnConnect, RemovalLimitPercent: 10, ListedAt: &at,
+		},
+		row: mapping.Row{
+			OrganizationID: orgID, OrganizationName: "Contoso", OrganizationDomain: "contoso.com", State: mapping.Active,
+			ITGlueID: "42", ITGlueName: "Contoso Ltd", Origin: mapping.OriginAuto, MappedAt: &at, LastSyncedAt: &at,
+		},
+		start: true,
+		test:  integration.TestResult{OK: true, Organizations: 123},
+	}
+}
+
+func (f *fake) call(ctx context.Context, method string, args ...any) error {
+	f.mu.Lock()
+	f.calls, f.args = append(f.calls, method), append(f.args, args...)
+	hook := f.hook
+	f.mu.Unlock()
+	if hook == nil {
+		return nil
+	}
+	return hook(ctx, method)
+}
+
+// called tells which methods were called besides authentication.
+func (f *fake) called() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return append([]string{}, f.calls...)
+}
+
+func (f *fake) lastArg() any {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.args[len(f.args)-1]
+}
+
+func known(id, wanted string) error {
+	if id != wanted {
+		return errs.New(errs.NotFound, "There is no %s.", id)
+	}
+	return nil
+}
+
+// Authenticate knows one token for each role in account A, called as the role, and an admin of account B.
+func (*fake) Authenticate(_ context.Context, secret string) (account.Principal, error) {
+	p := account.Principal{
+		Token:   account.Token{ID: tokenID, AccountID: accountA, Role: account.Role(secret), Name: "Nightly", Hint: "ob_4fJk"},
+		Account: account.Account{ID: accountA, Name: "Northwind"},
+	}
+	switch secret {
+	case "viewer", "admin":
+	case "operator":
+		p.Account, p.Token.AccountID = account.Account{}, ""
+	case "admin-b":
+		p.Token.Role, p.Token.AccountID, p.Account = account.Admin, accountB, account.Account{ID: accountB, Name: "Other"}
+	default:
+		return account.Principal{}, errs.New(errs.Unauthenticated, "The token expired.")
+	}
+	return p, nil
+}
+
+func (f *fake) Integration(ctx context.Context, accountID string) (integration.Integration, error) {
+	return f.in, f.call(ctx, "Integration", accountID)
+}
+
+func (f *fake) DirectoryRows(
+	ctx context.Context, accountID string, filter integration.DirectoryFilter,
+) (page.Page[integration.DirectoryRow], error) {
+	rows := []integration.DirectoryRow{
+		{DirectoryEntry: integration.DirectoryEntry{ID: "42", Name: "Contoso Ltd", ShortName: "CTS", TypeName: "Customer", StatusName: "Active"}},
+		{DirectoryEntry: integration.DirectoryEntry{ID: "43", Name: "Us", Primary: true}, MappedOrganizationID: orgID},
+	}
+	return page.Page[integration.DirectoryRow]{Items: rows, Next: f.next}, f.call(ctx, "DirectoryRows", accountID, filter)
+}
+
+func (f *fake) CountDirectoryRows(ctx context.Context, accountID string, filter integration.DirectoryFilter) (int, error) {
+	return 2, f.call(ctx, "CountDirectoryRows", accountID, filter)
+}
+
+func (f *fake) MappingSummary(ctx context.Context, accountID string) (mapping.Summary, error) {
+	sum := mapping.Summary{Unmapped: 3, Active: 2, Paused: 1, Unmatched: map[mapping.UnmatchedCode]int{mapping.Ambiguous: 2}}
+	return sum, f.call(ctx, "MappingSummary", accountID)
+}
+
+func (f *fake) ActiveSync(ctx context.Context, accountID string) (*orgsync.Sync, error) {
+	return f.active, f.call(ctx, "ActiveSync", accountID)
+}
+
+func (f *fake) LastSync(ctx context.Context, accountID string) (*orgsync.Sync, error) {
+	return nil, f.call(ctx, "LastSync", accountID)
+}
+
+func (f *fake) Connect(ctx context.Context, accountID string, by account.Token, apiKey, region string) (integration.Integration, error) {
+	return f.in, f.call(ctx, "Connect", accountID, by, apiKey, region)
+}
+
+func (f *fake) Test(ctx context.Context, accountID, apiKey, region string) (integration.TestResult, error) {
+	return f.test, f.call(ctx, "Test", accountID, apiKey, region)
+}
+
+func contoso() organization.Organization {
+	return organization.Organization{
+		ID: orgID, AccountID: accountA, Name: "Contoso", Domain: "contoso.com", EmailPlatform: organization.Microsoft365,
+		CreatedAt: noon(), UpdatedAt: noon(), Mapped: true,
+	}
+}
+
+func (f *fake) Organization(ctx context.Context, accountID, id string) (organization.Organization, error) {
+	if err := f.call(ctx, "Organization", accountID, id); err != nil {
+		return organization.Organization{}, err
+	}
+	return contoso(), known(id, orgID)
+}
+
+func (f *fake) Organizations(ctx context.Context, accountID string, filter organization.Filter) (page.Page[organization.Organization], error) {
+	return page.Page[organization.Organization]{Items: []organization.Organization{contoso()}, Next: f.next},
+		f.call(ctx, "Organizations", accountID, filter)
+}
+
+func (f *fake) CountOrganizations(ctx context.Context, accountID string, filter organization.Filter) (int, error) {
+	return 1, f.call(ctx, "CountOrganizations", accountID, filter)
+}
+
+func (f *fake) Create(ctx context.Context, accountID string, n organization.New) (organization.Organization, error) {
+	return contoso(), f.call(ctx, "Create", accountID, n)
+}
+
+func (f *fake) answerRow(ctx context.Context, method, accountID, organizationID string, args ...any) (mapping.Row, error) {
+	if err := f.call(ctx, method, append([]any{accountID, organizationID}, args...)...); err != nil {
+		return mapping.Row{}, err
+	}
+	return f.row, known(organizationID, orgID)
+}
+
+func (f *fake) Mapping(ctx context.Context, accountID, organizationID string) (mapping.Row, error) {
+	return f.answerRow(ctx, "Mapping", accountID, organizationID)
+}
+
+func (f *fake) Mappings(ctx context.Context, accountID string, filter mapping.Filter) (page.Page[mapping.Row], error) {
+	return page.Page[mapping.Row]{Items: []mapping.Row{f.row}, Next: f.next}, f.call(ctx, "Mappings", accountID, filter)
+}
+
+func (f *fake) CountMappings(ctx context.Context, accountID string, filter mapping.Filter) (int, error) {
+	return 1, f.call(ctx, "CountMappings", accountID, filter)
+}
+
+func (f *fake) Map(ctx context.Context, accountID, organizationID, itglueID string) (mapping.Row, error) {
+	return f.answerRow(ctx, "Map", accountID, organizationID, itglueID)
+}
+
+func (f *fake) SetSyncEnabled(ctx context.Context, accountID, organizationID string, enabled bool) (mapping.Row, error) {
+	return f.answerRow(ctx, "SetSyncEnabled", accountID, organizationID, enabled)
+}
+
+func (f *fake) Unmap(ctx context.Context, accountID, organizationID string) (mapping.Row, error) {
+	return f.answerRow(ctx, "Unmap", accountID, organizationID)
+}
+
+func (f *fake) Refresh(ctx context.Context, accountID, organizationID string, by account.Token) (mapping.Row, error) {
+	return f.answerRow(ctx, "Refresh", accountID, organizationID, by)
+}
+
+func oneSync() orgsync.Sync {
+	at := noon()
+	return orgsync.Sync{
+		ID: syncID, AccountID: accountA, Kind: orgsync.Manual, Status: orgsync.Running, Epoch: 3, Attempt: 1,
+		Progress: orgsync.Progress{Phase: orgsync.Applying, Done: 5, Total: 9},
+		Counts:   orgsync.Counts{Listed: 1, Unchanged: 2, Renamed: 3, Mapped: 4, Unmapped: 5, Held: 6, Skipped: 7},
+		Failure:  &orgsync.Failure{Code: errs.ITGlueTimeout, Detail: "Slow."}, CreatedAt: at, StartedAt: &at,
+		RequestedBy: &orgsync.Requester{TokenID: tokenID, TokenName: "Nightly"},
+	}
+}
+
+func (f *fake) Sync(ctx context.Context, accountID, id string) (orgsync.Sync, error) {
+	if err := f.call(ctx, "Sync", accountID, id); err != nil {
+		return orgsync.Sync{}, err
+	}
+	return oneSync(), known(id, syncID)
+}
+
+func (f *fake) Syncs(ctx context.Context, accountID string, filter orgsync.Filter) (page.Page[orgsync.Sync], error) {
+	return page.Page[orgsync.Sync]{Items: []orgsync.Sync{oneSync()}, Next: f.next}, f.call(ctx, "Syncs", accountID, filter)
+}
+
+func (f *fake) CountSyncs(ctx context.Context, accountID string, filter orgsync.Filter) (int, error) {
+	return 1, f.call(ctx, "CountSyncs", accountID, filter)
+}
+
+func (f *fake) SyncChanges(ctx context.Context, accountID, id string, filter orgsync.ChangeFilter) (page.Page[orgsync.Change], error) {
+	rows := []orgsync.Change{
+		{
+			Seq: 1, Action: orgsync.ActionRename, Status: orgsync.ChangeApplied, Reason: orgsync.ReasonRenamedInITGlue,
+			OrganizationID: orgID, OrganizationName: "Contoso", ITGlueID: "42", ITGlueName: "Contoso Ltd",
+			Before: "Contoso", After: "Contoso Ltd",
+		},
+		{
+			Seq: 2, Action: orgsync.ActionSkip, Status: orgsync.ChangeRefused, Reason: orgsync.ReasonAmbiguous,
+			OrganizationID: orgID, OrganizationName: "Contoso",
+		},
+	}
+	return page.Page[orgsync.Change]{Items: rows, Next: f.next}, f.call(ctx, "SyncChanges", accountID, id, filter)
+}
+
+func (f *fake) CountSyncChanges(ctx context.Context, accountID, id string, filter orgsync.ChangeFilter) (int, error) {
+	return 2, f.call(ctx, "CountSyncChanges", accountID, id, filter)
+}
+
+func (f *fake) Start(ctx context.Context, accountID string, kind orgsync.Kind, by account.Token) (orgsync.Sync, bool, error) {
+	return oneSync(), f.start, f.call(ctx, "Start", accountID, by, kind)
+}
