@@ -233,8 +233,8 @@ func TestFieldsThatAreNotOffered(t *testing.T) {
 	s := newServer(t)
 	var fields []string
 	for _, typ := range []reflect.Type{reflect.TypeFor[organization.Organization](), reflect.TypeOf(s.fake.in), reflect.TypeOf(s.fake.row)} {
-		for i := range typ.NumField() {
-			name := typ.Field(i).Name
+		for f := range typ.Fields() {
+			name := f.Name
 			fields = append(fields, name, strings.ToLower(name), strings.ToLower(name[:1])+name[1:])
 		}
 	}

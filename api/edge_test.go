@@ -88,7 +88,8 @@ func codesInSource(t *testing.T) []errs.Code {
 		spec, ok := n.(*ast.ValueSpec)
 		if ok && len(spec.Values) == 1 {
 			if id, ok := spec.Type.(*ast.Ident); ok && id.Name == "Code" {
-				text, _ := strconv.Unquote(spec.Values[0].(*ast.BasicLit).Value)
+				literal := spec.Values[0].(*ast.BasicLit)
+				text, _ := strconv.Unquote(literal.Value)
 				codes = append(codes, errs.Code(text))
 			}
 		}
@@ -184,7 +185,7 @@ func TestPanicIsAnInternalProblem(t *testing.T) {
 	if strings.Contains(a.body, "secret") || strings.Contains(a.body, ".go") {
 		t.Errorf("the answer tells about the inside: %s", a.body)
 	}
-	if log := s.log.String(); !strings.Contains(log, "secret of the inside") || !strings.Contains(log, a.header.Get("X-Request-Id")) ||
+	if log := s.log.String(); !strings.Contains(log, "secret of the inside") || !strings.Contains(log, a.header.Get("X-Request-ID")) ||
 		!strings.Contains(log, "fake_test.go") {
 		t.Errorf("the log does not tell enough: %s", log)
 	}
@@ -299,7 +300,7 @@ func TestRequestIDs(t *testing.T) {
 		"": false, strings.Repeat("a", 129): false, "a b": false, "a\nb": false, "ünïcode": false, `a"b`: false,
 	} {
 		a := do(t, s, request{method: "GET", path: "/healthz", header: http.Header{"X-Request-Id": {sent}}})
-		if got := a.header.Get("X-Request-Id"); (got == sent) != kept {
+		if got := a.header.Get("X-Request-ID"); (got == sent) != kept {
 			t.Errorf("%q became %q", sent, got)
 		}
 	}
@@ -318,9 +319,12 @@ func TestAccessLogNamesNoValues(t *testing.T) {
 		t.Errorf("the log tells values: %s", log)
 	}
 	var line struct {
-		Msg, Method, Route, RequestID, AccountID string
-		Status                                   int
-		Duration                                 *int64
+		Method    string `json:"method"`
+		Route     string `json:"route"`
+		RequestID string `json:"requestId"`
+		AccountID string `json:"accountId"`
+		Status    int    `json:"status"`
+		Duration  *int64 `json:"duration"`
 	}
 	for text := range strings.Lines(s.log.String()) {
 		if strings.Contains(text, `"msg":"request"`) {
@@ -330,7 +334,7 @@ func TestAccessLogNamesNoValues(t *testing.T) {
 			break
 		}
 	}
-	if line.Method != "GET" || line.Route != organizations+"/:organizationId" || line.Status != 422 || line.RequestID == "" ||
+	if line.Method != http.MethodGet || line.Route != organizations+"/:organizationId" || line.Status != 422 || line.RequestID == "" ||
 		line.AccountID != accountA || line.Duration == nil {
 		t.Errorf("access log line is %+v", line)
 	}

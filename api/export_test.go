@@ -14,8 +14,9 @@ type RouteInfo struct{ Method, Path string }
 
 // Routes is the route table without the documentation.
 func Routes() []RouteInfo {
-	var out []RouteInfo
-	for _, r := range (&server{}).routes() {
+	routes := (&server{}).routes()
+	out := make([]RouteInfo, 0, len(routes))
+	for _, r := range routes {
 		out = append(out, RouteInfo{Method: r.method, Path: r.path})
 	}
 	return out

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -37,7 +38,7 @@ func dependencies(f *fake, log io.Writer) api.Dependencies {
 		Version:  "test",
 
 		Tokens: f, Integrations: f, IntegrationService: f, Organizations: f, OrganizationService: f,
-		Mappings: f, MappingService: f, Refresher: f, Syncs: f, SyncService: f,
+		Mappings: f, MappingService: f, Syncs: f, SyncService: f,
 	}
 }
 
@@ -91,9 +92,7 @@ func do(t *testing.T, h http.Handler, r request) answer {
 	if r.body != "" {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	for name, values := range r.header {
-		req.Header[name] = values
-	}
+	maps.Copy(req.Header, r.header)
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, req)
 	a := answer{status: w.Code, header: w.Header(), body: w.Body.String()}
@@ -118,7 +117,7 @@ func checkAnswer(t *testing.T, r request, a answer) {
 	p := a.problem(t)
 	path, _, _ := strings.Cut(r.path, "?")
 	if p.Status != a.status || p.Type != "urn:orgbridge:problem:"+p.Code || p.Title == "" || p.Detail == "" ||
-		p.Instance != path || p.RequestID != a.header.Get("X-Request-Id") {
+		p.Instance != path || p.RequestID != a.header.Get("X-Request-ID") {
 		t.Errorf("%s %s: %d with the problem %+v", r.method, r.path, a.status, p)
 	}
 	if p.Code == "validation-failed" && len(p.Errors) == 0 {
@@ -148,8 +147,9 @@ func (a answer) decode(t *testing.T, into any) {
 // faults are the single faults as "place code".
 func (a answer) faults(t *testing.T) []string {
 	t.Helper()
-	var out []string
-	for _, e := range a.problem(t).Errors {
+	all := a.problem(t).Errors
+	out := make([]string, 0, len(all))
+	for _, e := range all {
 		place := e.Parameter
 		if e.Pointer != nil {
 			place = *e.Pointer
@@ -189,7 +189,10 @@ func (l *logBuffer) level(t *testing.T, level slog.Level) []string {
 	t.Helper()
 	var out []string
 	for line := range strings.Lines(l.String()) {
-		var entry struct{ Level, Msg string }
+		var entry struct {
+			Level string `json:"level"`
+			Msg   string `json:"msg"`
+		}
 		if err := json.Unmarshal([]byte(line), &entry); err != nil {
 			t.Fatal(err)
 		}

@@ -15,25 +15,25 @@ type healthDTO struct {
 
 // health tells that the process is alive, whatever the state of what it depends on.
 //
-//	@Summary	Tell whether the process is alive
-//	@ID			getHealth
-//	@Tags		Health
-//	@Success	200	{object}	healthDTO
-//	@Router		/healthz [get]
+// @Summary Tell whether the process is alive
+// @ID getHealth
+// @Tags Health
+// @Success 200 {object} healthDTO
+// @Router /healthz [get]
 func (s *server) health(c echo.Context) error {
 	return c.JSON(http.StatusOK, healthDTO{Status: "ok", Version: s.Version})
 }
 
 // ready tells whether requests can be served.
 //
-//	@Summary		Tell whether requests can be served
-//	@Description	Not ready while the database cannot be reached or is not migrated, and when the process is about to end.
-//	@ID				getReadiness
-//	@Tags			Health
-//	@Success		200	{object}	healthDTO
-//	@Failure		503	{object}	Problem		"Not ready"
-//	@Header			503	{integer}	Retry-After	"Seconds to wait"
-//	@Router			/readyz [get]
+// @Summary Tell whether requests can be served
+// @Description Not ready while the database cannot be reached or is not migrated, and when the process is about to end.
+// @ID getReadiness
+// @Tags Health
+// @Success 200 {object} healthDTO
+// @Failure 503 {object} Problem "Not ready"
+// @Header 503 {integer} Retry-After "Seconds to wait"
+// @Router /readyz [get]
 func (s *server) ready(c echo.Context) error {
 	if s.Draining() {
 		return errs.New(errs.Unavailable, "The process is about to end.")

@@ -36,13 +36,13 @@ type IntegrationService interface {
 
 // listIntegrations lists the tiles of the integrations page.
 //
-//	@Summary	List the integrations on offer and how they stand
-//	@ID			listIntegrations
-//	@Tags		Integration
-//	@Security	BearerAuth
-//	@Success	200	{array}		integrationTileDTO
-//	@Failure	403	{object}	Problem	"The token's role does not allow this"
-//	@Router		/integrations [get]
+// @Summary List the integrations on offer and how they stand
+// @ID listIntegrations
+// @Tags Integration
+// @Security BearerAuth
+// @Success 200 {array} integrationTileDTO
+// @Failure 403 {object} Problem "The token's role does not allow this"
+// @Router /integrations [get]
 func (s *server) listIntegrations(c echo.Context) error {
 	in, err := s.connection(c)
 	if err != nil {
@@ -53,14 +53,14 @@ func (s *server) listIntegrations(c echo.Context) error {
 
 // getIntegration reads the integration.
 //
-//	@Summary		Read the IT Glue integration
-//	@Description	An account that is not connected gets `not_connected`, and null for what only a connection has.
-//	@ID				getIntegration
-//	@Tags			Integration
-//	@Security		BearerAuth
-//	@Success		200	{object}	integrationDTO
-//	@Failure		403	{object}	Problem	"The token's role does not allow this"
-//	@Router			/integrations/itglue [get]
+// @Summary Read the IT Glue integration
+// @Description An account that is not connected gets `not_connected`, and null for what only a connection has.
+// @ID getIntegration
+// @Tags Integration
+// @Security BearerAuth
+// @Success 200 {object} integrationDTO
+// @Failure 403 {object} Problem "The token's role does not allow this"
+// @Router /integrations/itglue [get]
 func (s *server) getIntegration(c echo.Context) error {
 	in, err := s.connection(c)
 	if err != nil {
@@ -71,24 +71,24 @@ func (s *server) getIntegration(c echo.Context) error {
 
 // connectIntegration connects the account.
 //
-//	@Summary		Connect to IT Glue
-//	@Description	The key is checked with IT Glue before anything is stored. `activeSync` of the answer is the initial sync that
-//	@Description	was started. When another region accepts the key, the problem's `params.regionHint` names it.
-//	@ID				connectIntegration
-//	@Tags			Integration
-//	@Accept			json
-//	@Security		BearerAuth
-//	@Param			body	body		credentialsRequest	true	"Key and region"
-//	@Success		201		{object}	integrationDTO
-//	@Header			201		{string}	Location	"Address of the integration"
-//	@Failure		403		{object}	Problem		"The token's role does not allow this"
-//	@Failure		409		{object}	Problem		"already-connected"
-//	@Failure		422		{object}	Problem		"validation-failed or itglue-key-rejected"
-//	@Failure		502		{object}	Problem		"itglue-unavailable or itglue-bad-answer"
-//	@Failure		503		{object}	Problem		"unavailable or itglue-rate-limited"
-//	@Header			503		{integer}	Retry-After	"Seconds to wait"
-//	@Failure		504		{object}	Problem		"itglue-timeout"
-//	@Router			/integrations/itglue/connect [post]
+// @Summary Connect to IT Glue
+// @Description The key is checked with IT Glue before anything is stored. `activeSync` of the answer is the initial sync that
+// @Description was started. When another region accepts the key, the problem's `params.regionHint` names it.
+// @ID connectIntegration
+// @Tags Integration
+// @Accept json
+// @Security BearerAuth
+// @Param request body credentialsRequest true "Key and region"
+// @Success 201 {object} integrationDTO
+// @Header 201 {string} Location "Address of the integration"
+// @Failure 403 {object} Problem "The token's role does not allow this"
+// @Failure 409 {object} Problem "already-connected"
+// @Failure 422 {object} Problem "validation-failed or itglue-key-rejected"
+// @Failure 502 {object} Problem "itglue-unavailable or itglue-bad-answer"
+// @Failure 503 {object} Problem "unavailable or itglue-rate-limited"
+// @Header 503 {integer} Retry-After "Seconds to wait"
+// @Failure 504 {object} Problem "itglue-timeout"
+// @Router /integrations/itglue/connect [post]
 func (s *server) connectIntegration(c echo.Context) error {
 	var body credentialsRequest
 	if err := s.bind(c, &body); err != nil {
@@ -105,16 +105,16 @@ func (s *server) connectIntegration(c echo.Context) error {
 
 // testIntegration checks a key and stores nothing.
 //
-//	@Summary		Check a key
-//	@Description	Does the check that connecting does and stores nothing. That IT Glue refuses the key is a result: 200.
-//	@ID				testIntegration
-//	@Tags			Integration
-//	@Accept			json
-//	@Security		BearerAuth
-//	@Param			body	body		credentialsRequest	true	"Key and region"
-//	@Success		200		{object}	testResultDTO
-//	@Failure		403		{object}	Problem	"The token's role does not allow this"
-//	@Router			/integrations/itglue/test [post]
+// @Summary Check a key
+// @Description Does the check that connecting does and stores nothing. That IT Glue refuses the key is a result: 200.
+// @ID testIntegration
+// @Tags Integration
+// @Accept json
+// @Security BearerAuth
+// @Param request body credentialsRequest true "Key and region"
+// @Success 200 {object} testResultDTO
+// @Failure 403 {object} Problem "The token's role does not allow this"
+// @Router /integrations/itglue/test [post]
 func (s *server) testIntegration(c echo.Context) error {
 	var body credentialsRequest
 	if err := s.bind(c, &body); err != nil {
@@ -129,20 +129,20 @@ func (s *server) testIntegration(c echo.Context) error {
 
 // listDirectory lists IT Glue organizations from the stored directory.
 //
-//	@Summary		List IT Glue organizations
-//	@Description	From the directory: the stored copy of the last complete listing, taken at `listedAt`.
-//	@ID				listDirectory
-//	@Tags			Integration
-//	@Security		BearerAuth
-//	@Param			mapped	query		boolean	false	"Only those that are mapped, or that are not"
-//	@Param			search	query		string	false	"Text anywhere in the name, whatever its case"	maxLength(255)
-//	@Param			limit	query		integer	false	"Rows on a page"								minimum(1)	maximum(200)	default(50)
-//	@Param			cursor	query		string	false	"The nextCursor of the page before, with the same filters"
-//	@Param			count	query		boolean	false	"Tell the total as well"	default(false)
-//	@Success		200		{object}	directoryDTO
-//	@Failure		403		{object}	Problem	"The token's role does not allow this"
-//	@Failure		409		{object}	Problem	"not-connected"
-//	@Router			/integrations/itglue/organizations [get]
+// @Summary List IT Glue organizations
+// @Description From the directory: the stored copy of the last complete listing, taken at `listedAt`.
+// @ID listDirectory
+// @Tags Integration
+// @Security BearerAuth
+// @Param mapped query boolean false "Only those that are mapped, or that are not"
+// @Param search query string false "Text anywhere in the name, whatever its case" maxLength(255)
+// @Param limit query integer false "Rows on a page" minimum(1) maximum(200) default(50)
+// @Param cursor query string false "The nextCursor of the page before, with the same filters"
+// @Param count query boolean false "Tell the total as well" default(false)
+// @Success 200 {object} directoryDTO
+// @Failure 403 {object} Problem "The token's role does not allow this"
+// @Failure 409 {object} Problem "not-connected"
+// @Router /integrations/itglue/organizations [get]
 func (s *server) listDirectory(c echo.Context) error {
 	q := newQuery(c)
 	f := integration.DirectoryFilter{Mapped: q.mapped(), Search: q.search(), Limit: q.limit()}

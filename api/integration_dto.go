@@ -30,9 +30,9 @@ type integrationDTO struct {
 	Region *string `json:"region" validate:"required" enums:"us,eu,au" extensions:"x-nullable" example:"us"`
 	// APIKeyHint is the end of the key.
 	APIKeyHint          *string    `json:"apiKeyHint" validate:"required" extensions:"x-nullable" example:"9f3c"`
-	ConnectedAt         *time.Time `json:"connectedAt" validate:"required" format:"date-time" extensions:"x-nullable" example:"2026-01-31T09:30:00Z"`
-	AutoMap             *string    `json:"autoMap" validate:"required" enums:"on_connect,every_sync,off" extensions:"x-nullable" example:"on_connect"`
-	RemovalLimitPercent *int       `json:"removalLimitPercent" validate:"required" minimum:"0" maximum:"100" extensions:"x-nullable" example:"10"`
+	ConnectedAt         *time.Time `json:"connectedAt" validate:"required" format:"date-time" extensions:"x-nullable"`
+	AutoMap             *string    `json:"autoMap" validate:"required" enums:"on_connect,every_sync,off" extensions:"x-nullable"`
+	RemovalLimitPercent *int       `json:"removalLimitPercent" validate:"required" minimum:"0" maximum:"100" extensions:"x-nullable"`
 	// ListedAt is when the directory was taken; null before the first complete listing.
 	ListedAt   *time.Time       `json:"listedAt" validate:"required" format:"date-time" extensions:"x-nullable" example:"2026-01-31T09:30:02Z"`
 	LastSync   *syncDTO         `json:"lastSync" validate:"required" extensions:"x-nullable"`

@@ -21,9 +21,9 @@ type mappingDTO struct {
 	ITGlueOrganization *itglueReferenceDTO `json:"itglueOrganization" validate:"required" extensions:"x-nullable"`
 	State              string              `json:"state" validate:"required" enums:"unmapped,active,paused" example:"active"`
 	SyncEnabled        bool                `json:"syncEnabled" validate:"required" example:"true"`
-	Origin             *string             `json:"origin" validate:"required" enums:"auto,manual,import" extensions:"x-nullable" example:"auto"`
-	MappedAt           *time.Time          `json:"mappedAt" validate:"required" format:"date-time" extensions:"x-nullable" example:"2026-01-31T09:30:00Z"`
-	LastSyncedAt       *time.Time          `json:"lastSyncedAt" validate:"required" format:"date-time" extensions:"x-nullable" example:"2026-01-31T09:30:00Z"`
+	Origin             *string             `json:"origin" validate:"required" enums:"auto,manual,import" extensions:"x-nullable"`
+	MappedAt           *time.Time          `json:"mappedAt" validate:"required" format:"date-time" extensions:"x-nullable"`
+	LastSyncedAt       *time.Time          `json:"lastSyncedAt" validate:"required" format:"date-time" extensions:"x-nullable"`
 	// Unmatched says why the organization is not mapped; null when it is, or when no sync has looked at it yet.
 	Unmatched *unmatchedDTO `json:"unmatched" validate:"required" extensions:"x-nullable"`
 } //	@name	Mapping

@@ -26,19 +26,19 @@ type OrganizationService interface {
 
 // listOrganizations lists the account's organizations.
 //
-//	@Summary	List organizations
-//	@ID			listOrganizations
-//	@Tags		Organizations
-//	@Security	BearerAuth
-//	@Param		search	query		string	false	"Text anywhere in the name, whatever its case"	maxLength(255)
-//	@Param		mapped	query		boolean	false	"Only those that are mapped, or that are not"
-//	@Param		sort	query		string	false	"Order"				Enums(name, -name)	default(name)
-//	@Param		limit	query		integer	false	"Rows on a page"	minimum(1)			maximum(200)	default(50)
-//	@Param		cursor	query		string	false	"The nextCursor of the page before, with the same filters"
-//	@Param		count	query		boolean	false	"Tell the total as well"	default(false)
-//	@Success	200		{object}	list[organizationDTO]
-//	@Failure	403		{object}	Problem	"The token's role does not allow this"
-//	@Router		/organizations [get]
+// @Summary List organizations
+// @ID listOrganizations
+// @Tags Organizations
+// @Security BearerAuth
+// @Param search query string false "Text anywhere in the name, whatever its case" maxLength(255)
+// @Param mapped query boolean false "Only those that are mapped, or that are not"
+// @Param sort query string false "Order" Enums(name, -name) default(name)
+// @Param limit query integer false "Rows on a page" minimum(1) maximum(200) default(50)
+// @Param cursor query string false "The nextCursor of the page before, with the same filters"
+// @Param count query boolean false "Tell the total as well" default(false)
+// @Success 200 {object} list[organizationDTO]
+// @Failure 403 {object} Problem "The token's role does not allow this"
+// @Router /organizations [get]
 func (s *server) listOrganizations(c echo.Context) error {
 	q := newQuery(c)
 	f := organization.Filter{
@@ -63,15 +63,15 @@ func (s *server) listOrganizations(c echo.Context) error {
 
 // getOrganization reads one organization.
 //
-//	@Summary	Read an organization
-//	@ID			getOrganization
-//	@Tags		Organizations
-//	@Security	BearerAuth
-//	@Param		organizationId	path		string	true	"Id of the organization"	format(uuid)
-//	@Success	200				{object}	organizationDTO
-//	@Failure	403				{object}	Problem	"The token's role does not allow this"
-//	@Failure	404				{object}	Problem	"The account has nothing with this id"
-//	@Router		/organizations/{organizationId} [get]
+// @Summary Read an organization
+// @ID getOrganization
+// @Tags Organizations
+// @Security BearerAuth
+// @Param organizationId path string true "Id of the organization" format(uuid)
+// @Success 200 {object} organizationDTO
+// @Failure 403 {object} Problem "The token's role does not allow this"
+// @Failure 404 {object} Problem "The account has nothing with this id"
+// @Router /organizations/{organizationId} [get]
 func (s *server) getOrganization(c echo.Context) error {
 	id, err := pathID(c, "organizationId")
 	if err != nil {
@@ -86,18 +86,18 @@ func (s *server) getOrganization(c echo.Context) error {
 
 // createOrganization adds an organization.
 //
-//	@Summary		Add an organization
-//	@Description	The domain is kept as lower-case ASCII and never changes. The organization is not mapped yet.
-//	@ID				createOrganization
-//	@Tags			Organizations
-//	@Accept			json
-//	@Security		BearerAuth
-//	@Param			body	body		createOrganizationRequest	true	"The organization"
-//	@Success		201		{object}	organizationDTO
-//	@Header			201		{string}	Location	"Address of the organization"
-//	@Failure		403		{object}	Problem		"The token's role does not allow this"
-//	@Failure		409		{object}	Problem		"The account has an organization with this domain: domain-taken"
-//	@Router			/organizations [post]
+// @Summary Add an organization
+// @Description The domain is kept as lower-case ASCII and never changes. The organization is not mapped yet.
+// @ID createOrganization
+// @Tags Organizations
+// @Accept json
+// @Security BearerAuth
+// @Param request body createOrganizationRequest true "The organization"
+// @Success 201 {object} organizationDTO
+// @Header 201 {string} Location "Address of the organization"
+// @Failure 403 {object} Problem "The token's role does not allow this"
+// @Failure 409 {object} Problem "The account has an organization with this domain: domain-taken"
+// @Router /organizations [post]
 func (s *server) createOrganization(c echo.Context) error {
 	var body createOrganizationRequest
 	if err := s.bind(c, &body); err != nil {

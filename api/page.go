@@ -41,10 +41,10 @@ func openCursor(cursor, binding string) (page.Position, bool) {
 		return none, false
 	}
 	length, n := binary.Uvarint(position)
-	if n <= 0 || length > uint64(len(position)-n) {
+	rest := string(position[max(0, n):])
+	if n <= 0 || length > maxCursor || int(length) > len(rest) {
 		return none, false
 	}
-	rest := string(position[n:])
 	if !utf8.ValidString(rest) || strings.ContainsRune(rest, 0) {
 		return none, false
 	}

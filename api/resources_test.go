@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/orgbridge/orgbridge/api"
@@ -153,22 +154,14 @@ func TestAnIntegrationThatNeedsAttention(t *testing.T) {
 	sync.Failure, sync.RequestedBy, sync.Progress.Phase = nil, nil, ""
 	s.fake.active = &sync
 	s.fake.in.Attention = &integration.Attention{Code: integration.CredentialsRejected, Detail: "Refused.", Since: noon()}
-	var got struct {
-		Status     string
-		Attention  struct{ Code, Detail, Since string }
-		ActiveSync struct {
-			ID                 string
-			Progress           struct{ Phase *string }
-			Error, RequestedBy *struct{}
-		}
-	}
 	a := do(t, s, request{method: "GET", path: api.Base + "/integrations/itglue", token: "viewer"})
-	if err := json.Unmarshal([]byte(a.body), &got); err != nil {
-		t.Fatal(err)
-	}
-	if got.Status != "attention" || got.Attention.Code != "credentials-rejected" || got.Attention.Since != "2026-01-31T11:00:00Z" ||
-		got.ActiveSync.ID != syncID || got.ActiveSync.Progress.Phase != nil || got.ActiveSync.Error != nil {
-		t.Errorf("%s", a.body)
+	for _, want := range []string{
+		`"status":"attention"`, `"attention":{"code":"credentials-rejected","detail":"Refused.","since":"2026-01-31T11:00:00Z"}`,
+		`"activeSync":{"id":"` + syncID + `"`, `"progress":{"phase":null,`, `"error":null`, `"requestedBy":null`,
+	} {
+		if !strings.Contains(a.body, want) {
+			t.Errorf("no %s in %s", want, a.body)
+		}
 	}
 }
 
@@ -270,7 +263,7 @@ func TestFailuresOfEveryCall(t *testing.T) {
 	t.Parallel()
 	for _, r := range api.Routes() {
 		path := pathWithIDs(r.Path)
-		if slices.Contains(listPaths(), path) {
+		if _, isList := lists()[path]; isList && r.Method == http.MethodGet {
 			path += "?count=true"
 		}
 		good := request{method: r.Method, path: path, token: "admin", body: bodyOf(r)}
@@ -289,12 +282,4 @@ func TestFailuresOfEveryCall(t *testing.T) {
 			}
 		}
 	}
-}
-
-func listPaths() []string {
-	var out []string
-	for path := range lists() {
-		out = append(out, path)
-	}
-	return out
 }

@@ -36,7 +36,6 @@ type Dependencies struct {
 	MappingService      MappingService
 	Syncs               SyncStore
 	SyncService         SyncService
-	Refresher           Refresher
 }
 
 func (d Dependencies) check() error {
@@ -53,7 +52,6 @@ func (d Dependencies) check() error {
 		missing("Organizations", d.Organizations == nil), missing("OrganizationService", d.OrganizationService == nil),
 		missing("Mappings", d.Mappings == nil), missing("MappingService", d.MappingService == nil),
 		missing("Syncs", d.Syncs == nil), missing("SyncService", d.SyncService == nil),
-		missing("Refresher", d.Refresher == nil),
 	)
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/orgbridge/orgbridge/internal/account"
+	"github.com/orgbridge/orgbridge/internal/mapping"
 	"github.com/orgbridge/orgbridge/internal/orgsync"
 	"github.com/orgbridge/orgbridge/internal/page"
 )
@@ -25,22 +26,25 @@ type SyncStore interface {
 type SyncService interface {
 	// Start returns the account's queued or running sync with started false when there is one. It answers [errs.NotConnected].
 	Start(ctx context.Context, accountID string, kind orgsync.Kind, by account.Token) (sync orgsync.Sync, started bool, err error)
+	// Refresh syncs one organization at once. It answers [errs.NotFound], [errs.NotConnected], [errs.NotMapped], [errs.Conflict] or
+	// an IT Glue code.
+	Refresh(ctx context.Context, accountID, organizationID string, by account.Token) (mapping.Row, error)
 }
 
 // listSyncs lists syncs, newest first.
 //
-//	@Summary	List syncs, newest first
-//	@ID			listSyncs
-//	@Tags		Syncs
-//	@Security	BearerAuth
-//	@Param		kind	query		string	false	"Only syncs of this kind"	Enums(initial, manual, preview, organization)
-//	@Param		status	query		string	false	"Only syncs in this status"	Enums(queued, running, succeeded, held, failed, cancelled)
-//	@Param		limit	query		integer	false	"Rows on a page"			minimum(1)	maximum(200)	default(50)
-//	@Param		cursor	query		string	false	"The nextCursor of the page before, with the same filters"
-//	@Param		count	query		boolean	false	"Tell the total as well"	default(false)
-//	@Success	200		{object}	list[syncDTO]
-//	@Failure	403		{object}	Problem	"The token's role does not allow this"
-//	@Router		/syncs [get]
+// @Summary List syncs, newest first
+// @ID listSyncs
+// @Tags Syncs
+// @Security BearerAuth
+// @Param kind query string false "Only syncs of this kind" Enums(initial, manual, preview, organization)
+// @Param status query string false "Only syncs in this status" Enums(queued, running, succeeded, held, failed, cancelled)
+// @Param limit query integer false "Rows on a page" minimum(1) maximum(200) default(50)
+// @Param cursor query string false "The nextCursor of the page before, with the same filters"
+// @Param count query boolean false "Tell the total as well" default(false)
+// @Success 200 {object} list[syncDTO]
+// @Failure 403 {object} Problem "The token's role does not allow this"
+// @Router /syncs [get]
 func (s *server) listSyncs(c echo.Context) error {
 	q := newQuery(c)
 	f := orgsync.Filter{
@@ -67,20 +71,20 @@ func (s *server) listSyncs(c echo.Context) error {
 
 // startSync starts a sync unless one is under way.
 //
-//	@Summary		Start a sync
-//	@Description	A preview plans and changes nothing. When a sync is queued or running already, that one is answered with 200.
-//	@ID				startSync
-//	@Tags			Syncs
-//	@Accept			json
-//	@Security		BearerAuth
-//	@Param			body	body		startSyncRequest	true	"What to start"
-//	@Success		200		{object}	syncDTO				"The sync that is under way already"
-//	@Header			200		{string}	Location			"Address of the sync"
-//	@Success		202		{object}	syncDTO				"The sync that was started"
-//	@Header			202		{string}	Location			"Address of the sync"
-//	@Failure		403		{object}	Problem				"The token's role does not allow this"
-//	@Failure		409		{object}	Problem				"not-connected"
-//	@Router			/syncs [post]
+// @Summary Start a sync
+// @Description A preview plans and changes nothing. When a sync is queued or running already, that one is answered with 200.
+// @ID startSync
+// @Tags Syncs
+// @Accept json
+// @Security BearerAuth
+// @Param request body startSyncRequest true "What to start"
+// @Success 200 {object} syncDTO "The sync that is under way already"
+// @Header 200 {string} Location "Address of the sync"
+// @Success 202 {object} syncDTO "The sync that was started"
+// @Header 202 {string} Location "Address of the sync"
+// @Failure 403 {object} Problem "The token's role does not allow this"
+// @Failure 409 {object} Problem "not-connected"
+// @Router /syncs [post]
 func (s *server) startSync(c echo.Context) error {
 	var body startSyncRequest
 	if err := s.bind(c, &body); err != nil {
@@ -100,15 +104,15 @@ func (s *server) startSync(c echo.Context) error {
 
 // getSync reads one sync.
 //
-//	@Summary	Read a sync
-//	@ID			getSync
-//	@Tags		Syncs
-//	@Security	BearerAuth
-//	@Param		syncId	path		string	true	"Id of the sync"	format(uuid)
-//	@Success	200		{object}	syncDTO
-//	@Failure	403		{object}	Problem	"The token's role does not allow this"
-//	@Failure	404		{object}	Problem	"The account has nothing with this id"
-//	@Router		/syncs/{syncId} [get]
+// @Summary Read a sync
+// @ID getSync
+// @Tags Syncs
+// @Security BearerAuth
+// @Param syncId path string true "Id of the sync" format(uuid)
+// @Success 200 {object} syncDTO
+// @Failure 403 {object} Problem "The token's role does not allow this"
+// @Failure 404 {object} Problem "The account has nothing with this id"
+// @Router /syncs/{syncId} [get]
 func (s *server) getSync(c echo.Context) error {
 	id, err := pathID(c, "syncId")
 	if err != nil {
@@ -123,20 +127,20 @@ func (s *server) getSync(c echo.Context) error {
 
 // listSyncChanges lists what a sync did, would do or refused to do.
 //
-//	@Summary	List the changes of a sync
-//	@ID			listSyncChanges
-//	@Tags		Syncs
-//	@Security	BearerAuth
-//	@Param		syncId	path		string	true	"Id of the sync"				format(uuid)
-//	@Param		action	query		string	false	"Only this action"				Enums(map, rename, unmap, skip)
-//	@Param		status	query		string	false	"Only changes in this status"	Enums(planned, applied, held, refused)
-//	@Param		limit	query		integer	false	"Rows on a page"				minimum(1)	maximum(200)	default(50)
-//	@Param		cursor	query		string	false	"The nextCursor of the page before, with the same filters"
-//	@Param		count	query		boolean	false	"Tell the total as well"	default(false)
-//	@Success	200		{object}	list[changeDTO]
-//	@Failure	403		{object}	Problem	"The token's role does not allow this"
-//	@Failure	404		{object}	Problem	"The account has nothing with this id"
-//	@Router		/syncs/{syncId}/changes [get]
+// @Summary List the changes of a sync
+// @ID listSyncChanges
+// @Tags Syncs
+// @Security BearerAuth
+// @Param syncId path string true "Id of the sync" format(uuid)
+// @Param action query string false "Only this action" Enums(map, rename, unmap, skip)
+// @Param status query string false "Only changes in this status" Enums(planned, applied, held, refused)
+// @Param limit query integer false "Rows on a page" minimum(1) maximum(200) default(50)
+// @Param cursor query string false "The nextCursor of the page before, with the same filters"
+// @Param count query boolean false "Tell the total as well" default(false)
+// @Success 200 {object} list[changeDTO]
+// @Failure 403 {object} Problem "The token's role does not allow this"
+// @Failure 404 {object} Problem "The account has nothing with this id"
+// @Router /syncs/{syncId}/changes [get]
 func (s *server) listSyncChanges(c echo.Context) error {
 	id, err := pathID(c, "syncId")
 	if err != nil {

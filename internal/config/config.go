@@ -1,0 +1,36 @@
+// Package config turns the environment and the flags of the same name into one validated struct. A value that is missing or
+// malformed is one line that names its variable; what is or may hold a secret is never repeated.
+package config
+
+import (
+	"log/slog"
+
+	"github.com/orgbridge/orgbridge/pkg/itglue"
+)
+
+// Prefix begins the name of every variable in the environment.
+const Prefix = "ORGBRIDGE_"
+
+// Config is the configuration of every command; each declares, see [Declare], what it makes use of. The rest has its defaults.
+type Config struct {
+	// Addr is the listen address, or for a health check the address to ask.
+	Addr string
+
+	// DatabaseURL may hold a password. Never print it.
+	DatabaseURL string
+
+	// Keyset is a file path, or "env:" and a keyset; empty when not given, see [Config.KeysetFile]. Never print it.
+	Keyset string
+
+	// ITGlueURLs overrides the address of a region.
+	ITGlueURLs                map[itglue.Region]string
+	ITGlueRequestsPer5Minutes int
+
+	LogLevel  slog.Level
+	LogFormat string // "text" or "json"
+
+	given map[Variable]bool
+}
+
+// Given tells whether the variable was set, or whether its value is the default.
+func (c Config) Given(v Variable) bool { return c.given[v] }

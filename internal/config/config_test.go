@@ -1,0 +1,168 @@
+package config_test
+
+import (
+	"flag"
+	"io"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/orgbridge/orgbridge/internal/config"
+	"github.com/orgbridge/orgbridge/pkg/itglue"
+)
+
+var all = []config.Variable{
+	config.Addr, config.DatabaseURL, config.Keyset, config.ITGlueUSURL, config.ITGlueEUURL, config.ITGlueAUURL,
+	config.ITGlueRequestsPer5Minutes, config.LogLevel, config.LogFormat,
+}
+
+func parse(t *testing.T, env map[string]string, args ...string) (config.Config, error) {
+	t.Helper()
+	fs := flag.NewFlagSet("test", flag.ContinueOnError)
+	fs.SetOutput(io.Discard)
+	flags := config.Declare(fs, all...)
+	if err := fs.Parse(args); err != nil {
+		t.Fatal(err)
+	}
+	return flags.Parse(func(name string) string { return env[name] })
+}
+
+func TestDefaults(t *testing.T) {
+	t.Parallel()
+	got, err := parse(t, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := config.Config{
+		Addr: "127.0.0.1:8080", DatabaseURL: "sqlite://orgbridge.db", ITGlueURLs: map[itglue.Region]string{},
+		ITGlueRequestsPer5Minutes: 3000, LogLevel: slog.LevelInfo, LogFormat: "text",
+	}
+	if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(config.Config{})); diff != "" {
+		t.Error("mismatch (-want, +got)\n" + diff)
+	}
+	for _, v := range all {
+		if got.Given(v) {
+			t.Errorf("%s is said to be given", v)
+		}
+	}
+}
+
+func TestEverythingGiven(t *testing.T) {
+	t.Parallel()
+	got, err := parse(t, map[string]string{
+		"ORGBRIDGE_ADDR":                          "0.0.0.0:1",
+		"ORGBRIDGE_DATABASE_URL":                  "postgres://u:p@db/orgbridge",
+		"ORGBRIDGE_KEYSET":                        "/keys.json",
+		"ORGBRIDGE_ITGLUE_US_URL":                 "http://127.0.0.1:1/",
+		"ORGBRIDGE_ITGLUE_EU_URL":                 "http://127.0.0.1:2/base",
+		"ORGBRIDGE_ITGLUE_REQUESTS_PER_5_MINUTES": "10",
+		"ORGBRIDGE_LOG_LEVEL":                     "warn",
+		"ORGBRIDGE_LOG_FORMAT":                    "json",
+	}, "--addr", "[::1]:0", "--itglue-au-url=https://au.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := config.Config{
+		Addr: "[::1]:0", DatabaseURL: "postgres://u:p@db/orgbridge", Keyset: "/keys.json",
+		ITGlueURLs: map[itglue.Region]string{
+			itglue.RegionUS: "http://127.0.0.1:1", itglue.RegionEU: "http://127.0.0.1:2/base", itglue.RegionAU: "https://au.example",
+		},
+		ITGlueRequestsPer5Minutes: 10, LogLevel: slog.LevelWarn, LogFormat: "json",
+	}
+	if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(config.Config{})); diff != "" {
+		t.Error("mismatch (-want, +got)\n" + diff)
+	}
+	for _, v := range all {
+		if !got.Given(v) {
+			t.Errorf("%s is said not to be given", v)
+		}
+	}
+}
+
+func TestMalformedValueNamesItsVariable(t *testing.T) {
+	t.Parallel()
+	for variable, values := range map[string][]string{
+		"ADDR":                          {"8080", "localhost", "localhost:http", "a:65536", "a:-1"},
+		"DATABASE_URL":                  {"mysql://a", "orgbridge.db", "sqlite://", "sqlite://a?b=c", "postgres://a:%zz@b", "://"},
+		"ITGLUE_US_URL":                 {"api.itglue.com", "ftp://a", "http://", "http://u:p@a", "http://a?b", "http://a#b", "http://%zz"},
+		"ITGLUE_REQUESTS_PER_5_MINUTES": {"0", "-1", "1.5", "many"},
+		"LOG_LEVEL":                     {"loud", "INFO"},
+		"LOG_FORMAT":                    {"xml"},
+	} {
+		for _, value := range values {
+			t.Run(variable+"="+value, func(t *testing.T) {
+				t.Parallel()
+				_, err := parse(t, map[string]string{"ORGBRIDGE_" + variable: value})
+				checkOneLineNaming(t, err, "ORGBRIDGE_"+variable)
+
+				name := "--" + strings.ToLower(strings.ReplaceAll(variable, "_", "-"))
+				_, err = parse(t, nil, name, value)
+				checkOneLineNaming(t, err, "ORGBRIDGE_"+variable)
+				checkOneLineNaming(t, err, name)
+			})
+		}
+	}
+}
+
+func checkOneLineNaming(t *testing.T, err error, name string) {
+	t.Helper()
+	if err == nil {
+		t.Fatal("accepted")
+	}
+	if text := err.Error(); strings.Contains(text, "\n") || !strings.Contains(text, name) {
+		t.Errorf("%q is not one line naming %s", text, name)
+	}
+}
+
+func TestSecretsAreNotRepeated(t *testing.T) {
+	t.Parallel()
+	for _, url := range []string{"postgres://u:hunter2%zz@db/x", "mysql://u:hunter2@db/x", "post gres://u:hunter2@db"} {
+		if _, err := parse(t, map[string]string{"ORGBRIDGE_DATABASE_URL": url}); err == nil || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("error %v for a URL with the password hunter2", err)
+		}
+	}
+}
+
+func TestKeysetFile(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		database, keyset, ref string
+		mayCreate, refused    bool
+	}{
+		"given with SQLite":       {"sqlite://a.db", "k.json", "k.json", false, false},
+		"given with PostgreSQL":   {"postgres://a", "env:abc", "env:abc", false, false},
+		"beside the SQLite file":  {"sqlite://dir/./a.db", "", "dir/a.db.keyset.json", true, false},
+		"beside an absolute path": {"sqlite:///data/a.db", "", "/data/a.db.keyset.json", true, false},
+		"missing with PostgreSQL": {"postgres://a", "", "", false, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ref, mayCreate, err := config.Config{DatabaseURL: test.database, Keyset: test.keyset}.KeysetFile()
+			if test.refused {
+				checkOneLineNaming(t, err, "ORGBRIDGE_KEYSET")
+				checkOneLineNaming(t, err, "orgbridge keys create --out FILE")
+				return
+			}
+			if err != nil || ref != test.ref || mayCreate != test.mayCreate {
+				t.Errorf("got %q, %v, %v", ref, mayCreate, err)
+			}
+		})
+	}
+}
+
+func TestHelpNamesFlagsAndVariables(t *testing.T) {
+	t.Parallel()
+	var help strings.Builder
+	fs := flag.NewFlagSet("test", flag.ContinueOnError)
+	fs.SetOutput(&help)
+	config.Declare(fs, all...)
+	fs.PrintDefaults()
+	for _, want := range []string{"-database-url URL", "$ORGBRIDGE_DATABASE_URL", "default sqlite://orgbridge.db"} {
+		if !strings.Contains(help.String(), want) {
+			t.Errorf("help lacks %q:\n%s", want, help.String())
+		}
+	}
+}

@@ -1,0 +1,136 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/orgbridge/orgbridge/pkg/itglue"
+)
+
+// Variable is a name without its prefix, such as "DATABASE_URL".
+type Variable string
+
+// The variables.
+const (
+	Addr                      Variable = "ADDR"
+	DatabaseURL               Variable = "DATABASE_URL"
+	Keyset                    Variable = "KEYSET"
+	ITGlueUSURL               Variable = "ITGLUE_US_URL"
+	ITGlueEUURL               Variable = "ITGLUE_EU_URL"
+	ITGlueAUURL               Variable = "ITGLUE_AU_URL"
+	ITGlueRequestsPer5Minutes Variable = "ITGLUE_REQUESTS_PER_5_MINUTES"
+	LogLevel                  Variable = "LOG_LEVEL"
+	LogFormat                 Variable = "LOG_FORMAT"
+)
+
+// definition is one variable: what a person has to know, and how its text becomes a part of the configuration. The error of set
+// says what is expected and repeats the text only if it cannot hold a secret.
+type definition struct {
+	fallback string
+	usage    string
+	set      func(c *Config, text string) error
+}
+
+func (v Variable) definition() definition {
+	switch v {
+	case Addr:
+		return definition{"127.0.0.1:8080", "`HOST:PORT` to listen on; port 0 takes a free one", setAddr}
+	case DatabaseURL:
+		return definition{"sqlite://orgbridge.db", "database `URL`, sqlite://FILE or postgres://…", setDatabaseURL}
+	case Keyset:
+		return definition{"", "sealing keys: `FILE`, or env: and base64; with SQLite made beside the database when left out", setKeyset}
+	case ITGlueUSURL:
+		return itglueURL(itglue.RegionUS)
+	case ITGlueEUURL:
+		return itglueURL(itglue.RegionEU)
+	case ITGlueAUURL:
+		return itglueURL(itglue.RegionAU)
+	case ITGlueRequestsPer5Minutes:
+		return definition{strconv.Itoa(itglue.DefaultRequestsPer5Minutes), "`NUMBER` of requests to IT Glue per key in 5 minutes", setRequests}
+	case LogLevel:
+		return definition{"info", "`LEVEL` to log from: debug, info, warn or error", setLogLevel}
+	case LogFormat:
+		return definition{"text", "log `FORMAT`: text or json", setLogFormat}
+	default:
+		panic("config: no such variable: " + string(v))
+	}
+}
+
+func setAddr(c *Config, text string) error {
+	_, port, err := net.SplitHostPort(text)
+	if err != nil {
+		return fmt.Errorf("%q is not HOST:PORT", text)
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return fmt.Errorf("%q has no port between 0 and 65535", text)
+	}
+	c.Addr = text
+	return nil
+}
+
+func setDatabaseURL(c *Config, text string) error {
+	c.DatabaseURL = text
+	if path, ok := strings.CutPrefix(text, sqliteScheme); ok {
+		if path == "" || strings.ContainsAny(path, "?#") {
+			return errors.New("must be sqlite:// followed by the path of a file, such as sqlite://orgbridge.db")
+		}
+		return nil
+	}
+	parsed, err := url.Parse(text)
+	if err != nil {
+		return errors.New("is not a URL (is a character of the password not percent-encoded?)")
+	}
+	if parsed.Scheme != "postgres" && parsed.Scheme != "postgresql" {
+		return errors.New("must begin with sqlite:// or postgres://")
+	}
+	return nil
+}
+
+func setKeyset(c *Config, text string) error {
+	c.Keyset = text
+	return nil
+}
+
+func itglueURL(region itglue.Region) definition {
+	set := func(c *Config, text string) error {
+		u, err := url.Parse(text)
+		if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+			return errors.New("must be an http or https URL without user, query and fragment")
+		}
+		c.ITGlueURLs[region] = strings.TrimRight(text, "/")
+		return nil
+	}
+	return definition{"", "`URL` instead of " + region.BaseURL() + ", for a simulated IT Glue", set}
+}
+
+func setRequests(c *Config, text string) error {
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 {
+		return fmt.Errorf("%q is not a whole number above 0", text)
+	}
+	c.ITGlueRequestsPer5Minutes = n
+	return nil
+}
+
+func setLogLevel(c *Config, text string) error {
+	levels := map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError}
+	level, ok := levels[text]
+	if !ok {
+		return fmt.Errorf("%q is none of debug, info, warn and error", text)
+	}
+	c.LogLevel = level
+	return nil
+}
+
+func setLogFormat(c *Config, text string) error {
+	if text != "text" && text != "json" {
+		return fmt.Errorf("%q is neither text nor json", text)
+	}
+	c.LogFormat = text
+	return nil
+}

@@ -1,0 +1,88 @@
+package jobs
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"github.com/riverqueue/river/riverdriver/riversqlite"
+	"github.com/riverqueue/river/rivermigrate"
+	"github.com/riverqueue/river/rivertype"
+)
+
+const (
+	syncQueue  = "syncs"
+	sweepQueue = "sweeps" // apart, so that a full house of syncs does not keep the sweep out
+
+	// A new job is announced, by LISTEN on PostgreSQL and by a small table on SQLite. Polling only finds what was missed.
+	pollInterval = time.Second
+
+	// Finished jobs are of no use, since syncs are their own history; the sweeps of a day would be 17,280 rows.
+	retention = time.Hour
+)
+
+// engine is a River client of either database.
+type engine interface {
+	Insert(ctx context.Context, args river.JobArgs, opts *river.InsertOpts) (*rivertype.JobInsertResult, error)
+	Start(ctx context.Context) error
+	StopAndCancel(ctx context.Context) error
+	migrate(ctx context.Context) error
+}
+
+func newEngine(c Config, rc *river.Config) (engine, error) {
+	if c.Pool != nil {
+		return newClient(riverpgxv5.New(c.Pool), rc)
+	}
+	return newClient(riversqlite.New(c.SQLite), rc)
+}
+
+type client[TTx any] struct {
+	*river.Client[TTx]
+
+	driver riverdriver.Driver[TTx]
+	logger *slog.Logger
+}
+
+func newClient[TTx any](driver riverdriver.Driver[TTx], rc *river.Config) (*client[TTx], error) {
+	c, err := river.NewClient(driver, rc)
+	if err != nil {
+		return nil, fmt.Errorf("set up jobs: %w", err)
+	}
+	return &client[TTx]{Client: c, driver: driver, logger: rc.Logger}, nil
+}
+
+func (c *client[TTx]) migrate(ctx context.Context) error {
+	migrator, err := rivermigrate.New(c.driver, &rivermigrate.Config{Logger: c.logger})
+	if err != nil {
+		return fmt.Errorf("set up the migration of jobs: %w", err)
+	}
+	if _, err := migrator.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
+		return fmt.Errorf("migrate jobs: %w", err)
+	}
+	return nil
+}
+
+// river returns a configuration that only enqueues, or, with workers, one that runs j's jobs as well.
+func (c Config) river(j *Jobs) *river.Config {
+	logger := slog.New(warnings{c.Logger.Handler()})
+	rc := &river.Config{Logger: logger}
+	if !c.Workers {
+		return rc
+	}
+	rc.Workers = river.NewWorkers()
+	river.AddWorker(rc.Workers, &syncWorker{runner: c.Sync})
+	river.AddWorker(rc.Workers, &sweepWorker{store: c.Sweeps, enqueue: j.enqueueDue})
+
+	rc.Queues = map[string]river.QueueConfig{syncQueue: {MaxWorkers: c.MaxWorkers}, sweepQueue: {MaxWorkers: 1}}
+	rc.PeriodicJobs = []*river.PeriodicJob{periodicSweep(c.SweepInterval)}
+	rc.FetchPollInterval = pollInterval
+	rc.ErrorHandler = errorLog{logger}
+	rc.CancelledJobRetentionPeriod = retention
+	rc.CompletedJobRetentionPeriod = retention
+	rc.DiscardedJobRetentionPeriod = retention
+	return rc
+}

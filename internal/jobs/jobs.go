@@ -1,0 +1,117 @@
+// Package jobs has work done in the background, by River. What there is to do stands in our own tables; a job only says whom to
+// call. A lost job is therefore no lost work: the sweep enqueues what is due and has none.
+package jobs
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/orgbridge/orgbridge/internal/orgsync"
+)
+
+// The defaults of [Config].
+const (
+	DefaultSweepInterval = 5 * time.Second
+	DefaultMaxWorkers    = 10
+)
+
+// Runner does the work of one sync. It records every outcome itself and returns an error only for what it could not record.
+// When ctx is cancelled it hands the sync back and returns soon.
+type Runner interface {
+	Run(ctx context.Context, f orgsync.Fence) error
+}
+
+// Config is what background work needs.
+type Config struct {
+	// The database: one of the two. The SQLite handle must be limited to one open connection.
+	Pool   *pgxpool.Pool
+	SQLite *sql.DB
+
+	// Workers says whether jobs are run here. Without it they are only enqueued, and Sync and Sweeps may be left out.
+	Workers bool
+	Sync    Runner
+	Sweeps  orgsync.SweepStore
+
+	// SweepInterval is how long a sync without a job waits at most for one.
+	SweepInterval time.Duration
+	// MaxWorkers is how many syncs run here at the same time.
+	MaxWorkers int
+
+	Logger *slog.Logger
+	Now    func() time.Time
+}
+
+// Jobs enqueues background work and, if it is to, runs it.
+type Jobs struct {
+	engine  engine
+	workers bool
+	now     func() time.Time
+}
+
+// New prepares background work in a database that may not be migrated yet. Nothing runs before Start.
+func New(c Config) (*Jobs, error) {
+	c = c.withDefaults()
+	if err := c.validate(); err != nil {
+		return nil, err
+	}
+	j := &Jobs{workers: c.Workers, now: c.Now}
+	var err error
+	if j.engine, err = newEngine(c, c.river(j)); err != nil {
+		return nil, err
+	}
+	return j, nil
+}
+
+// Migrate brings River's own tables up to date. It has to be kept from running on several nodes at once.
+func (j *Jobs) Migrate(ctx context.Context) error { return j.engine.migrate(ctx) }
+
+// Start begins to run jobs and returns. They run until Stop, also when ctx ends. It does nothing without workers.
+func (j *Jobs) Start(ctx context.Context) error {
+	if !j.workers {
+		return nil
+	}
+	return j.engine.Start(context.WithoutCancel(ctx))
+}
+
+// Stop cancels the jobs that are running, so that they hand back what they have begun, and waits until all have returned or ctx
+// ends.
+func (j *Jobs) Stop(ctx context.Context) error {
+	if !j.workers {
+		return nil
+	}
+	return j.engine.StopAndCancel(ctx)
+}
+
+func (c Config) withDefaults() Config {
+	if c.SweepInterval == 0 {
+		c.SweepInterval = DefaultSweepInterval
+	}
+	if c.MaxWorkers == 0 {
+		c.MaxWorkers = DefaultMaxWorkers
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return c
+}
+
+func (c Config) validate() error {
+	if (c.Pool == nil) == (c.SQLite == nil) {
+		return errors.New("jobs: exactly one of Pool and SQLite is needed")
+	}
+	if c.Workers && (c.Sync == nil || c.Sweeps == nil) {
+		return errors.New("jobs: Sync and Sweeps are needed to run jobs")
+	}
+	if c.SweepInterval < time.Second {
+		return errors.New("jobs: SweepInterval must be at least one second")
+	}
+	return nil
+}

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+
+	"github.com/getkin/kin-openapi/openapi3"
+)
+
+const (
+	jsonMediaType    = "application/json"
+	problemMediaType = "application/problem+json"
+	// problemSchema is how every failure is answered.
+	problemSchema = "Problem"
+)
+
+// setMediaTypes puts failures under the media type of problems, and everything else under that of JSON.
+func setMediaTypes(doc *openapi3.T) error {
+	for _, op := range operations(doc) {
+		if op.RequestBody != nil {
+			useMediaType(op.RequestBody.Value.Content, jsonMediaType)
+		}
+
+		for code, answer := range op.Responses.Map() {
+			mediaType := jsonMediaType
+			if status, err := strconv.Atoi(code); err != nil || status >= http.StatusBadRequest {
+				mediaType = problemMediaType
+			}
+
+			useMediaType(answer.Value.Content, mediaType)
+		}
+	}
+	return nil
+}
+
+// useMediaType leaves one entry in content, which has the same schema under each of the names that it came with.
+func useMediaType(content openapi3.Content, mediaType string) {
+	for name, media := range content {
+		delete(content, name)
+		content[mediaType] = media
+	}
+}
+
+// commonAnswer is a failure that many operations share.
+type commonAnswer struct {
+	status      int
+	name        string
+	description string
+	// header is sent along with the answer; none when it is empty.
+	header, headerDescription string
+	// applies tells which operations can answer so.
+	applies func(*openapi3.Operation) bool
+}
+
+// commonAnswers are the failures that come from the surface which all operations share, so that no handler has to name them.
+func commonAnswers() []commonAnswer {
+	return []commonAnswer{
+		{
+			status: http.StatusBadRequest, name: "MalformedBody", applies: hasBody,
+			description: "The body is not JSON, or not all of it.",
+		},
+		{
+			status: http.StatusUnauthorized, name: "Unauthenticated", applies: needsToken,
+			description: "There is no valid token.",
+			header:      "WWW-Authenticate", headerDescription: "How to authenticate",
+		},
+		{
+			status: http.StatusNotAcceptable, name: "NotAcceptable", applies: needsToken,
+			description: "The Accept header admits no JSON.",
+		},
+		{
+			status: http.StatusRequestEntityTooLarge, name: "PayloadTooLarge", applies: hasBody,
+			description: "The body is too large.",
+		},
+		{
+			status: http.StatusRequestURITooLong, name: "URITooLong", applies: always,
+			description: "The address is too long.",
+		},
+		{
+			status: http.StatusUnsupportedMediaType, name: "UnsupportedMediaType", applies: hasBody,
+			description: "The body is said to be something else than JSON.",
+		},
+		{
+			status: http.StatusUnprocessableEntity, name: "ValidationFailed", applies: always,
+			description: "The request has invalid or unknown values; all of them are listed.",
+		},
+		{
+			status: http.StatusInternalServerError, name: "Internal", applies: always,
+			description: "Something went wrong.",
+		},
+		{
+			status: http.StatusServiceUnavailable, name: "Unavailable", applies: always,
+			description: "The request cannot be served at the moment.",
+			header:      "Retry-After", headerDescription: "Seconds to wait",
+		},
+	}
+}
+
+func always(*openapi3.Operation) bool { return true }
+
+func hasBody(op *openapi3.Operation) bool { return op.RequestBody != nil }
+
+func needsToken(op *openapi3.Operation) bool { return op.Security != nil && len(*op.Security) > 0 }
+
+// addCommonAnswers adds the common failures to all operations that do not describe them in words of their own.
+func addCommonAnswers(doc *openapi3.T) error {
+	schema := doc.Components.Schemas[problemSchema]
+	if schema == nil {
+		return errors.New("there is no schema " + problemSchema)
+	}
+
+	doc.Components.Responses = openapi3.ResponseBodies{}
+
+	for _, common := range commonAnswers() {
+		answer := common.response(schema.Value)
+		doc.Components.Responses[common.name] = &openapi3.ResponseRef{Value: answer}
+
+		for _, op := range operations(doc) {
+			if common.applies(op) && op.Responses.Status(common.status) == nil {
+				ref := &openapi3.ResponseRef{Ref: "#/components/responses/" + common.name, Value: answer}
+				op.Responses.Set(strconv.Itoa(common.status), ref)
+			}
+		}
+	}
+	return nil
+}
+
+// response is the answer as a component of the document.
+func (a commonAnswer) response(problem *openapi3.Schema) *openapi3.Response {
+	ref := &openapi3.SchemaRef{Ref: "#/components/schemas/" + problemSchema, Value: problem}
+	content := openapi3.Content{problemMediaType: openapi3.NewMediaType().WithSchemaRef(ref)}
+	response := openapi3.NewResponse().WithDescription(a.description).WithContent(content)
+
+	if a.header != "" {
+		header := &openapi3.Header{Parameter: openapi3.Parameter{
+			Description: a.headerDescription,
+			Schema:      openapi3.NewStringSchema().NewRef(),
+		}}
+		response.Headers = openapi3.Headers{a.header: &openapi3.HeaderRef{Value: header}}
+	}
+	return response
+}
