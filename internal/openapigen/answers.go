@@ -21,13 +21,11 @@ func setMediaTypes(doc *openapi3.T) error {
 		if op.RequestBody != nil {
 			useMediaType(op.RequestBody.Value.Content, jsonMediaType)
 		}
-
 		for code, answer := range op.Responses.Map() {
 			mediaType := jsonMediaType
 			if status, err := strconv.Atoi(code); err != nil || status >= http.StatusBadRequest {
 				mediaType = problemMediaType
 			}
-
 			useMediaType(answer.Value.Content, mediaType)
 		}
 	}
@@ -36,8 +34,12 @@ func setMediaTypes(doc *openapi3.T) error {
 
 // useMediaType leaves one entry in content, which has the same schema under each of the names that it came with.
 func useMediaType(content openapi3.Content, mediaType string) {
-	for name, media := range content {
-		delete(content, name)
+	var media *openapi3.MediaType
+	for _, media = range content {
+		break
+	}
+	clear(content)
+	if media != nil {
 		content[mediaType] = media
 	}
 }
@@ -48,7 +50,8 @@ type commonAnswer struct {
 	name        string
 	description string
 	// header is sent along with the answer; none when it is empty.
-	header, headerDescription string
+	header string
+	about  *openapi3.Header
 	// applies tells which operations can answer so.
 	applies func(*openapi3.Operation) bool
 }
@@ -63,7 +66,7 @@ func commonAnswers() []commonAnswer {
 		{
 			status: http.StatusUnauthorized, name: "Unauthenticated", applies: needsToken,
 			description: "There is no valid token.",
-			header:      "WWW-Authenticate", headerDescription: "How to authenticate",
+			header:      "WWW-Authenticate", about: header("How to authenticate", openapi3.NewStringSchema()),
 		},
 		{
 			status: http.StatusNotAcceptable, name: "NotAcceptable", applies: needsToken,
@@ -92,9 +95,13 @@ func commonAnswers() []commonAnswer {
 		{
 			status: http.StatusServiceUnavailable, name: "Unavailable", applies: always,
 			description: "The request cannot be served at the moment.",
-			header:      "Retry-After", headerDescription: "Seconds to wait",
+			header:      "Retry-After", about: header("Seconds to wait", openapi3.NewIntegerSchema()),
 		},
 	}
+}
+
+func header(description string, schema *openapi3.Schema) *openapi3.Header {
+	return &openapi3.Header{Parameter: openapi3.Parameter{Description: description, Schema: schema.NewRef()}}
 }
 
 func always(*openapi3.Operation) bool { return true }
@@ -109,13 +116,10 @@ func addCommonAnswers(doc *openapi3.T) error {
 	if schema == nil {
 		return errors.New("there is no schema " + problemSchema)
 	}
-
 	doc.Components.Responses = openapi3.ResponseBodies{}
-
 	for _, common := range commonAnswers() {
 		answer := common.response(schema.Value)
 		doc.Components.Responses[common.name] = &openapi3.ResponseRef{Value: answer}
-
 		for _, op := range operations(doc) {
 			if common.applies(op) && op.Responses.Status(common.status) == nil {
 				ref := &openapi3.ResponseRef{Ref: "#/components/responses/" + common.name, Value: answer}
@@ -131,13 +135,8 @@ func (a commonAnswer) response(problem *openapi3.Schema) *openapi3.Response {
 	ref := &openapi3.SchemaRef{Ref: "#/components/schemas/" + problemSchema, Value: problem}
 	content := openapi3.Content{problemMediaType: openapi3.NewMediaType().WithSchemaRef(ref)}
 	response := openapi3.NewResponse().WithDescription(a.description).WithContent(content)
-
 	if a.header != "" {
-		header := &openapi3.Header{Parameter: openapi3.Parameter{
-			Description: a.headerDescription,
-			Schema:      openapi3.NewStringSchema().NewRef(),
-		}}
-		response.Headers = openapi3.Headers{a.header: &openapi3.HeaderRef{Value: header}}
+		response.Headers = openapi3.Headers{a.header: &openapi3.HeaderRef{Value: a.about}}
 	}
 	return response
 }

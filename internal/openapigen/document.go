@@ -30,8 +30,7 @@ func describe(doc *openapi3.T) error {
 	return nil
 }
 
-// setServers puts all paths below the base path, where annotations mean them to be, except those that clients outside the API
-// look for at the root.
+// setServers puts all paths below the base path, where annotations mean them to be, except those that are looked for at the root.
 func setServers(doc *openapi3.T) error {
 	doc.Servers = openapi3.Servers{{URL: basePath}}
 	for _, path := range rootPaths() {
@@ -42,7 +41,7 @@ func setServers(doc *openapi3.T) error {
 	return nil
 }
 
-// rootPaths lie beside the base path. Annotations cannot tell: Swagger 2.0 has one base path for all.
+// rootPaths lie beside the base path. Annotations cannot say so: Swagger 2.0 has one base path for all.
 func rootPaths() []string { return []string{"/healthz", "/readyz"} }
 
 // declareSecurity turns the token in the Authorization header into what OpenAPI 3 calls it, and has every operation say

@@ -17,7 +17,6 @@ func generate(dir string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-
 	doc, err := convert(swagger)
 	if err != nil {
 		return nil, err
@@ -26,29 +25,36 @@ func generate(dir string) ([]byte, error) {
 }
 
 // convert turns a Swagger 2.0 document into the OpenAPI 3.1 document that is published.
-func convert(swagger []byte) (*openapi3.T, error) {
-	renamed, err := renameSchemas(swagger)
+func convert(swagger map[string]any) (*openapi3.T, error) {
+	if err := renameSchemas(swagger); err != nil {
+		return nil, err
+	}
+	text, err := json.Marshal(swagger)
 	if err != nil {
 		return nil, err
 	}
 	var old openapi2.T
-	if err := json.Unmarshal(renamed, &old); err != nil {
+	if err := json.Unmarshal(text, &old); err != nil {
 		return nil, fmt.Errorf("read the Swagger 2.0 document: %w", err)
 	}
-
 	doc, err := openapi2conv.ToV3(&old)
 	if err != nil {
 		return nil, fmt.Errorf("convert to OpenAPI 3.0: %w", err)
 	}
+	return doc, modernize(doc)
+}
 
-	for _, step := range []func(*openapi3.T) error{
-		describe, setServers, closeRequestBodies, setMediaTypes, addCommonAnswers, declareSecurity, modernizeSchemas, dropExtensions,
-	} {
+// modernize makes an OpenAPI 3.0 document, as the converter leaves it, one of OpenAPI 3.1 that says all that the API does.
+func modernize(doc *openapi3.T) error {
+	steps := []func(*openapi3.T) error{
+		describe, setServers, declareSecurity, setMediaTypes, addCommonAnswers, closeRequestBodies, modernizeSchemas, dropExtensions,
+	}
+	for _, step := range steps {
 		if err := step(doc); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return doc, nil
+	return nil
 }
 
 // render writes the document with sorted keys and two spaces of indentation.
@@ -57,7 +63,6 @@ func render(doc *openapi3.T) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-
 	var sorted any
 	if err := json.Unmarshal(compact, &sorted); err != nil {
 		return nil, err
@@ -67,7 +72,6 @@ func render(doc *openapi3.T) ([]byte, error) {
 	enc := json.NewEncoder(&out)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
-
 	if err := enc.Encode(sorted); err != nil {
 		return nil, err
 	}

@@ -22,11 +22,9 @@ func run(args []string, usage io.Writer) error {
 	flags.SetOutput(usage)
 	api := flags.String("api", "../api", "directory of the annotated package")
 	out := flags.String("out", "openapi.json", "file to write")
-
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-
 	document, err := generate(*api)
 	if err != nil {
 		return err

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -14,43 +13,30 @@ const definitionPrefix = "#/definitions/"
 
 // renameSchemas gives every schema of a Swagger 2.0 document the name it is published under, and corrects what refers to it.
 // Two types that would share a name are an error: one of them needs a `// @name` of its own.
-func renameSchemas(swagger []byte) ([]byte, error) {
-	var doc map[string]any
-	if err := json.Unmarshal(swagger, &doc); err != nil {
-		return nil, fmt.Errorf("read the Swagger 2.0 document: %w", err)
-	}
+func renameSchemas(doc map[string]any) error {
 	definitions, _ := doc["definitions"].(map[string]any)
 	renamed := make(map[string]any, len(definitions))
 	origin := make(map[string]string, len(definitions))
 	for _, old := range slices.Sorted(maps.Keys(definitions)) {
 		name := schemaName(old)
 		if other, taken := origin[name]; taken {
-			return nil, fmt.Errorf("the types %s and %s would both be published as %s", other, old, name)
+			return fmt.Errorf("the types %s and %s would both be published as %s", other, old, name)
 		}
 		origin[name], renamed[name] = old, definitions[old]
 	}
 	doc["definitions"] = renamed
 	visit(doc, renameRef)
-	return json.Marshal(doc)
-}
-
-func renameRef(node map[string]any) {
-	ref, _ := node["$ref"].(string)
-	if name, ok := strings.CutPrefix(ref, definitionPrefix); ok {
-		node["$ref"] = definitionPrefix + schemaName(name)
-	}
+	return nil
 }
 
 // schemaName turns the name of a Go type into that of a schema: "api.mapping" is "Mapping", and the generic
 // "api.list-api_mapping" is "MappingList".
 func schemaName(goName string) string {
 	generic, args, _ := strings.Cut(goName, "-")
-
 	var name strings.Builder
 	for arg := range strings.SplitSeq(args, "-") {
 		name.WriteString(exported(afterLast(arg, "_")))
 	}
-
 	name.WriteString(exported(afterLast(generic, ".")))
 	return name.String()
 }
@@ -65,12 +51,18 @@ func exported(s string) string {
 	return string(unicode.ToUpper(r)) + s[size:]
 }
 
+func renameRef(node map[string]any) {
+	ref, _ := node["$ref"].(string)
+	if name, ok := strings.CutPrefix(ref, definitionPrefix); ok {
+		node["$ref"] = definitionPrefix + schemaName(name)
+	}
+}
+
 // visit calls fn for every object in a tree of JSON values, outer ones first.
 func visit(node any, fn func(map[string]any)) {
 	switch node := node.(type) {
 	case map[string]any:
 		fn(node)
-
 		for _, child := range node {
 			visit(child, fn)
 		}

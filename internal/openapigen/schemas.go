@@ -9,20 +9,18 @@ import (
 // modernizeSchemas writes what OpenAPI 3.0 has fields of its own for in the way of JSON Schema, which 3.1 follows.
 func modernizeSchemas(doc *openapi3.T) error {
 	return doc.WalkSchemas(func(_ string, schema *openapi3.SchemaRef) error {
-		modernize(schema.Value)
+		modernizeSchema(schema.Value)
 		return nil
 	})
 }
 
-func modernize(schema *openapi3.Schema) {
+func modernizeSchema(schema *openapi3.Schema) {
 	if schema.Nullable {
 		schema.Nullable = false
 		allowNull(schema)
 	}
-
-	schema.ExclusiveMin, schema.Min = exclusive(schema.ExclusiveMin, schema.Min)
-	schema.ExclusiveMax, schema.Max = exclusive(schema.ExclusiveMax, schema.Max)
-
+	makeExclusive(&schema.ExclusiveMin, &schema.Min)
+	makeExclusive(&schema.ExclusiveMax, &schema.Max)
 	if schema.Example != nil {
 		schema.Examples = []any{schema.Example}
 		schema.Example = nil
@@ -33,27 +31,28 @@ func modernize(schema *openapi3.Schema) {
 // schema without a type accepts null already.
 func allowNull(schema *openapi3.Schema) {
 	if len(schema.AllOf) > 0 {
-		null := &openapi3.SchemaRef{Value: &openapi3.Schema{Type: &openapi3.Types{openapi3.TypeNull}}}
-		schema.AnyOf = append(slices.Clone(schema.AllOf), null)
-		schema.AllOf = nil
+		value := schema.AllOf[0]
+		if len(schema.AllOf) > 1 {
+			value = openapi3.NewSchemaRef("", &openapi3.Schema{AllOf: schema.AllOf})
+		}
+		null := openapi3.NewSchemaRef("", &openapi3.Schema{Type: &openapi3.Types{openapi3.TypeNull}})
+		schema.AnyOf, schema.AllOf = openapi3.SchemaRefs{value, null}, nil
 	}
-
 	if schema.Type != nil {
 		types := append(slices.Clone(*schema.Type), openapi3.TypeNull)
 		schema.Type = &types
 	}
-
 	if len(schema.Enum) > 0 {
 		schema.Enum = append(slices.Clone(schema.Enum), nil)
 	}
 }
 
-// exclusive turns a flag beside a bound into a bound that is exclusive by itself.
-func exclusive(flag openapi3.ExclusiveBound, bound *float64) (openapi3.ExclusiveBound, *float64) {
-	if flag.Bool == nil || !*flag.Bool {
-		return openapi3.ExclusiveBound{}, bound
+// makeExclusive turns a flag beside a bound into a bound that is exclusive by itself.
+func makeExclusive(flag *openapi3.ExclusiveBound, bound **float64) {
+	if flag.Bool != nil && *flag.Bool {
+		flag.Value, *bound = *bound, nil
 	}
-	return openapi3.ExclusiveBound{Value: bound}, nil
+	flag.Bool = nil
 }
 
 // closeRequestBodies has the schemas of request bodies refuse unknown fields, as the API does.
@@ -62,7 +61,6 @@ func closeRequestBodies(doc *openapi3.T) error {
 		if op.RequestBody == nil {
 			continue
 		}
-
 		for _, media := range op.RequestBody.Value.Content {
 			if err := media.Schema.WalkSubtree(refuseUnknown); err != nil {
 				return err
@@ -75,7 +73,7 @@ func closeRequestBodies(doc *openapi3.T) error {
 func refuseUnknown(_ string, schema *openapi3.SchemaRef) error {
 	s := schema.Value
 	if s.Type.Is(openapi3.TypeObject) && s.AdditionalProperties.Schema == nil {
-		s.AdditionalProperties = openapi3.AdditionalProperties{Has: openapi3.Ptr(false)}
+		s.AdditionalProperties = openapi3.AdditionalProperties{Has: new(false)}
 	}
 	return nil
 }

@@ -14,8 +14,8 @@ const (
 	ourModule = "github.com/orgbridge/orgbridge"
 )
 
-// parse reads the annotations of the package in dir and returns them as a Swagger 2.0 document.
-func parse(dir string) ([]byte, error) {
+// parse reads the annotations of the package in dir and returns them as a Swagger 2.0 document of plain JSON values.
+func parse(dir string) (map[string]any, error) {
 	parser := swag.New(
 		swag.SetDebugger(silence{}),
 		swag.SetStrict(true),
@@ -26,7 +26,15 @@ func parse(dir string) ([]byte, error) {
 	if err := parser.ParseAPI(dir, mainFile, 1); err != nil {
 		return nil, fmt.Errorf("read the annotations in %s: %w", dir, err)
 	}
-	return json.Marshal(parser.GetSwagger())
+	text, err := json.Marshal(parser.GetSwagger())
+	if err != nil {
+		return nil, err
+	}
+	var doc map[string]any
+	if err := json.Unmarshal(text, &doc); err != nil {
+		return nil, err
+	}
+	return doc, nil
 }
 
 // silence is where the reader's progress reports go.

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"maps"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestAnswers(t *testing.T) {
+	t.Parallel()
+	doc := mustConvert(t, `"api.body": {"type": "object", "properties": {
+			"in": {"$ref": "#/definitions/api.inner"},
+			"any": {"type": "object", "additionalProperties": {"type": "string"}}}},
+		"api.inner": {"type": "object"}, "api.thing": {"type": "object"}`,
+		`"/open": {"get": {"responses": {"200": {"description": "d", "schema": {"$ref": "#/definitions/api.thing"}}}}},
+		"/things": {"post": {
+			"consumes": ["application/json"], "produces": ["text/plain", "application/json"], "security": [{"BearerAuth": []}], "x-note": 1,
+			"parameters": [
+				{"in": "body", "name": "body", "required": true, "schema": {"$ref": "#/definitions/api.body"}},
+				{"in": "header", "name": "Idempotency-Key", "type": "string", "x-note": 1}],
+			"responses": {
+				"201": {"description": "d", "schema": {"$ref": "#/definitions/api.thing"}, "headers": {"Location": {"type": "string"}}},
+				"204": {"description": "d"},
+				"422": {"description": "own words", "schema": {"$ref": "#/definitions/api.problem"}}}}}`)
+	post, open := doc.Paths.Value("/things").Post, doc.Paths.Value("/open").Get
+
+	t.Run("CommonOnes", func(t *testing.T) {
+		t.Parallel()
+		want := []string{"201", "204", "400", "401", "406", "413", "414", "415", "422", "500", "503"}
+		if diff := cmp.Diff(want, slices.Sorted(maps.Keys(post.Responses.Map()))); diff != "" {
+			t.Error(diff)
+		}
+		wantOpen := []string{"200", "414", "422", "500", "503"}
+		if diff := cmp.Diff(wantOpen, slices.Sorted(maps.Keys(open.Responses.Map()))); diff != "" {
+			t.Error(diff)
+		}
+		wantJSON(t, post.Responses.Value("401"), `{"$ref": "#/components/responses/Unauthenticated"}`)
+		wantJSON(t, doc.Components.Responses["Unavailable"], `{"description": "The request cannot be served at the moment.",
+			"headers": {"Retry-After": {"description": "Seconds to wait", "schema": {"type": "integer"}}},
+			"content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}}`)
+	})
+
+	t.Run("MediaTypes", func(t *testing.T) {
+		t.Parallel()
+		wantJSON(t, post.Responses.Value("201"), `{"description": "d", "headers": {"Location": {"schema": {"type": "string"}}},
+			"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Thing"}}}}`)
+		wantJSON(t, post.Responses.Value("204"), `{"description": "d"}`)
+		wantJSON(t, post.Responses.Value("422"), `{"description": "own words",
+			"content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}}`)
+	})
+
+	t.Run("RequestBodiesAreClosed", func(t *testing.T) {
+		t.Parallel()
+		wantJSON(t, post.RequestBody, `{"required": true, "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Body"}}}}`)
+		wantJSON(t, doc.Components.Schemas["Body"], `{"type": "object", "additionalProperties": false, "properties": {
+			"in": {"$ref": "#/components/schemas/Inner"}, "any": {"type": "object", "additionalProperties": {"type": "string"}}}}`)
+		wantJSON(t, doc.Components.Schemas["Inner"], `{"type": "object", "additionalProperties": false}`)
+		wantJSON(t, doc.Components.Schemas["Thing"], `{"type": "object"}`)
+	})
+
+	t.Run("Security", func(t *testing.T) {
+		t.Parallel()
+		wantJSON(t, post.Security, `[{"BearerAuth": []}]`)
+		wantJSON(t, open.Security, `[]`)
+	})
+
+	t.Run("NoExtensions", func(t *testing.T) {
+		t.Parallel()
+		wantJSON(t, post.Parameters, `[{"in": "header", "name": "Idempotency-Key", "schema": {"type": "string"}}]`)
+		if len(post.Extensions) > 0 {
+			t.Errorf("left: %v", post.Extensions)
+		}
+	})
+}
