@@ -316,6 +316,19 @@ func TestDomains(t *testing.T) {
 		failure(t, err, itglue.KindNotFound)
 	})
 
+	t.Run("OnceEachWhenPagesOverlap", func(t *testing.T) {
+		t.Parallel()
+
+		b := setup(t, 1)
+		row := `{"id":"7","type":"domains","attributes":{"organization-id":1,"name":"a.example"}}`
+		b.server.Inject(otherJSON(`{"data":[` + row + `,` + row + `],"meta":{"current-page":1,"total-count":2}}`))
+
+		domains, err := b.client.Domains(t.Context(), "1")
+		if err != nil || len(domains) != 1 {
+			t.Errorf("got %+v, %v", domains, err)
+		}
+	})
+
 	t.Run("MalformedWhenOfAnotherOrganization", func(t *testing.T) {
 		t.Parallel()
 

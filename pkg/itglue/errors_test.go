@@ -332,7 +332,7 @@ func TestKeyStaysOutOfErrors(t *testing.T) {
 		t.Parallel()
 
 		client := newClient(t, itglue.Config{
-			BaseURL: rawServer(t, canaryKey+" is not HTTP\r\n\r\n"), APIKey: canaryKey, RetryBase: 1,
+			BaseURL: rawServer(t, canaryKey+"\r\n\r\n"), APIKey: canaryKey, RetryBase: 1,
 		})
 
 		_, err := client.CountOrganizations(t.Context())

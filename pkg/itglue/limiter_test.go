@@ -75,6 +75,8 @@ func TestLimiter(t *testing.T) {
 				mu    sync.Mutex
 				times []time.Time
 				users sync.WaitGroup
+
+				blockedAt [5]time.Time
 			)
 			for range 20 {
 				users.Go(func() {
@@ -90,8 +92,10 @@ func TestLimiter(t *testing.T) {
 				})
 			}
 			users.Go(func() {
-				for range 5 {
+				for i := range blockedAt {
 					<-time.After(time.Minute)
+
+					blockedAt[i] = time.Now()
 					limiter.Backoff(30 * time.Second)
 				}
 			})
@@ -99,6 +103,14 @@ func TestLimiter(t *testing.T) {
 
 			if most := mostInWindow(times); most > limit || len(times) != 400 {
 				t.Errorf("got %d in one window, %d in all", most, len(times))
+			}
+
+			for _, start := range blockedAt {
+				for _, at := range times {
+					if at.After(start) && at.Before(start.Add(30*time.Second)) {
+						t.Errorf("one was let through %s after the backoff", at.Sub(start))
+					}
+				}
 			}
 		})
 	})

@@ -191,6 +191,26 @@ func TestWaits(t *testing.T) {
 		})
 	})
 
+	t.Run("DoesNotTakeItsOwnLimitForITGlues", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			_, client := simulated(t, func(c *itglue.Config) {
+				c.Limiter, c.RetryBase = itglue.NewLimiter(10), 1000*time.Hour
+			})
+
+			if _, err := client.CountOrganizations(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+
+			_, err := client.CountOrganizations(t.Context())
+			<-time.After(failure(t, err, itglue.KindRateLimited).RetryAfter)
+
+			if _, err := client.CountOrganizations(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	})
+
 	t.Run("StaysWithinTheLimitThatIsEnforced", func(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
