@@ -24,6 +24,8 @@ const (
 	recordDeadline = 10 * time.Second
 	// maxReads bounds the reads by id of one run. What is missing beyond it stays unread and is therefore held.
 	maxReads = 500
+	// http404 is what IT Glue itself must have answered: an id that the client would not even ask for is no witness.
+	http404 = 404
 	// batchSize is how many changes are applied in one transaction.
 	batchSize = 1000
 )
@@ -222,10 +224,11 @@ func (r *run) confirm(ctx context.Context, client *itglue.Client, in Input) (map
 // nothing about this one organization.
 func readAbsence(ctx context.Context, client *itglue.Client, id string) (Absence, error) {
 	_, err := client.Organization(ctx, id)
+	failed, _ := errors.AsType[*itglue.Error](err)
 	switch kind := itglue.KindOf(err); {
 	case err == nil:
 		return Readable, nil
-	case kind == itglue.KindNotFound:
+	case kind == itglue.KindNotFound && failed.Status == http404:
 		return Gone, nil
 	case kind == itglue.KindRejectedKey, kind == itglue.KindRateLimited, kind == "", ctx.Err() != nil:
 		return Unread, err

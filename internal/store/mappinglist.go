@@ -17,8 +17,7 @@ const maxCandidates = 20
 
 // viewRow is a mapping with its organization, the directory's name and the integration's time.
 type viewRow struct {
-	mappingRow
-
+	Mapping             mappingRow `gorm:"embedded"` // gorm does not see an embedded field of an unexported type by itself
 	Name                string
 	NameFolded          string
 	Domain              string
@@ -37,9 +36,9 @@ type view struct {
 
 func (r viewRow) view() view {
 	row := mapping.Row{
-		OrganizationID: r.OrganizationID, OrganizationName: r.Name, OrganizationDomain: r.Domain, State: mapping.State(r.State),
-		ITGlueID: orEmpty(r.ITGlueID), ITGlueName: orEmpty(r.ITGlueName), Origin: mapping.Origin(orEmpty(r.Origin)),
-		MappedAt: utc(r.MappedAt), LastSyncedAt: r.syncedAt(r.IntegrationSyncedAt), Unmatched: mapping.UnmatchedCode(orEmpty(r.UnmatchedCode)),
+		OrganizationID: r.Mapping.OrganizationID, OrganizationName: r.Name, OrganizationDomain: r.Domain, State: mapping.State(r.Mapping.State),
+		ITGlueID: orEmpty(r.Mapping.ITGlueID), ITGlueName: orEmpty(r.Mapping.ITGlueName), Origin: mapping.Origin(orEmpty(r.Mapping.Origin)),
+		MappedAt: utc(r.Mapping.MappedAt), LastSyncedAt: r.Mapping.syncedAt(r.IntegrationSyncedAt), Unmatched: mapping.UnmatchedCode(orEmpty(r.Mapping.UnmatchedCode)),
 	}
 	if r.DirectoryName != nil {
 		row.ITGlueName = *r.DirectoryName
@@ -48,7 +47,7 @@ func (r viewRow) view() view {
 }
 
 func (r viewRow) position() page.Position {
-	return page.Position{Key: r.NameFolded, ID: r.OrganizationID}
+	return page.Position{Key: r.NameFolded, ID: r.Mapping.OrganizationID}
 }
 
 // Mapping returns the organization's row with its candidates, or [errs.NotFound].
