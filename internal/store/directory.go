@@ -42,13 +42,16 @@ func (r directoryRow) entry() integration.DirectoryEntry {
 
 // listedRow is an entry with the organization that holds it.
 type listedRow struct {
-	directoryRow
-
+	Row            directoryRow `gorm:"embedded"`
 	OrganizationID *string
 }
 
 func (r listedRow) row() integration.DirectoryRow {
-	return integration.DirectoryRow{DirectoryEntry: r.entry(), MappedOrganizationID: orEmpty(r.OrganizationID)}
+	return integration.DirectoryRow{DirectoryEntry: r.Row.entry(), MappedOrganizationID: orEmpty(r.OrganizationID)}
+}
+
+func (r listedRow) position() page.Position {
+	return page.Position{Key: r.Row.NameFolded, ID: r.Row.ID}
 }
 
 // DirectoryRows returns a page of the directory in the order of (folded name, id). A foreign position is [errs.ValidationFailed].
@@ -63,7 +66,7 @@ func (s *Store) DirectoryRows(
 		if f.After != nil {
 			q = q.Where("(d.name_folded, d.id) > (?, ?)", f.After.Key, f.After.ID)
 		}
-		rows, err = pageOf(q, f.Limit, listedRow.row, func(r listedRow) page.Position { return page.Position{Key: r.NameFolded, ID: r.ID} })
+		rows, err = pageOf(q, f.Limit, listedRow.row, listedRow.position)
 		return err
 	})
 	return rows, err

@@ -29,19 +29,21 @@ func (organizationRow) TableName() string { return "organizations" }
 
 // statefulRow is an organization with the state of its mapping.
 type statefulRow struct {
-	organizationRow
-
+	Row   organizationRow `gorm:"embedded"`
 	State string
 }
 
 func (r statefulRow) organization() organization.Organization {
+	o := r.Row
 	return organization.Organization{
-		ID: r.ID, AccountID: r.AccountID, Name: r.Name, Domain: r.Domain, EmailPlatform: organization.EmailPlatform(r.EmailPlatform),
-		CreatedAt: instant(r.CreatedAt), UpdatedAt: instant(r.UpdatedAt), Mapped: r.State != string(mapping.Unmapped),
+		ID: o.ID, AccountID: o.AccountID, Name: o.Name, Domain: o.Domain, EmailPlatform: organization.EmailPlatform(o.EmailPlatform),
+		CreatedAt: instant(o.CreatedAt), UpdatedAt: instant(o.UpdatedAt), Mapped: r.State != string(mapping.Unmapped),
 	}
 }
 
-func (r statefulRow) position() page.Position { return page.Position{Key: r.NameFolded, ID: r.ID} }
+func (r statefulRow) position() page.Position {
+	return page.Position{Key: r.Row.NameFolded, ID: r.Row.ID}
+}
 
 func noOrganization() *errs.Error { return errs.New(errs.NotFound, "There is no such organization.") }
 
