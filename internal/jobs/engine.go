@@ -18,8 +18,11 @@ const (
 	syncQueue  = "syncs"
 	sweepQueue = "sweeps" // apart, so that a full house of syncs does not keep the sweep out
 
-	// A new job is announced, by LISTEN on PostgreSQL and by a small table on SQLite. Polling only finds what was missed.
-	pollInterval = time.Second
+	// A new job is announced, but not within the cooldown after another one. Polling finds what was not announced.
+	fetchCooldown = time.Millisecond
+	pollInterval  = time.Second
+	// On PostgreSQL, where polling is cheap, a burst of syncs should not notice the cooldown.
+	syncPollPostgres = 250 * time.Millisecond
 
 	// Finished jobs are of no use, since syncs are their own history; the sweeps of a day would be 17,280 rows.
 	retention = time.Hour
@@ -37,8 +40,16 @@ func newEngine(c Config, rc *river.Config) (engine, error) {
 	if c.Pool != nil {
 		return newClient(riverpgxv5.New(c.Pool), rc)
 	}
-	return newClient(riversqlite.New(c.SQLite), rc)
+	return newClient(sqliteDriver{riversqlite.New(c.SQLite)}, rc)
 }
+
+// sqliteDriver says that there are no announcements in the database. River's stand-in for them is a table that is read 20 times a
+// second, half of what an idle process does; without it, River hands new jobs to its workers directly if they are in the same
+// process, which is how SQLite is used, and workers in another process find them by polling.
+type sqliteDriver struct{ *riversqlite.Driver }
+
+func (sqliteDriver) SupportsListener() bool     { return false }
+func (sqliteDriver) SupportsListenNotify() bool { return false }
 
 type client[TTx any] struct {
 	*river.Client[TTx]
@@ -69,7 +80,7 @@ func (c *client[TTx]) migrate(ctx context.Context) error {
 // river returns a configuration that only enqueues, or, with workers, one that runs j's jobs as well.
 func (c Config) river(j *Jobs) *river.Config {
 	logger := slog.New(warnings{c.Logger.Handler()})
-	rc := &river.Config{Logger: logger}
+	rc := &river.Config{Logger: logger, FetchCooldown: fetchCooldown}
 	if !c.Workers {
 		return rc
 	}
@@ -77,9 +88,15 @@ func (c Config) river(j *Jobs) *river.Config {
 	river.AddWorker(rc.Workers, &syncWorker{runner: c.Sync})
 	river.AddWorker(rc.Workers, &sweepWorker{store: c.Sweeps, enqueue: j.enqueueDue})
 
-	rc.Queues = map[string]river.QueueConfig{syncQueue: {MaxWorkers: c.MaxWorkers}, sweepQueue: {MaxWorkers: 1}}
-	rc.PeriodicJobs = []*river.PeriodicJob{periodicSweep(c.SweepInterval)}
+	rc.Queues = map[string]river.QueueConfig{
+		syncQueue:  {MaxWorkers: c.MaxWorkers},
+		sweepQueue: {MaxWorkers: 1},
+	}
 	rc.FetchPollInterval = pollInterval
+	if c.Pool != nil {
+		rc.Queues[syncQueue] = river.QueueConfig{MaxWorkers: c.MaxWorkers, FetchPollInterval: syncPollPostgres}
+	}
+	rc.PeriodicJobs = []*river.PeriodicJob{periodicSweep(c.SweepInterval)}
 	rc.ErrorHandler = errorLog{logger}
 	rc.CancelledJobRetentionPeriod = retention
 	rc.CompletedJobRetentionPeriod = retention

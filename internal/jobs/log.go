@@ -3,19 +3,35 @@ package jobs
 import (
 	"context"
 	"log/slog"
+	"strings"
 
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/rivertype"
 )
 
-// warnings lets pass what a person should know of: River speaks at length at the levels below.
+// warnings lets pass what a person should know of: River speaks at length at the levels below, and calls it an error when Stop cuts
+// off what it is doing.
 type warnings struct{ slog.Handler }
+
+func (h warnings) Handle(ctx context.Context, r slog.Record) error {
+	cutOff := false
+	r.Attrs(func(a slog.Attr) bool {
+		cutOff = strings.Contains(a.Value.String(), context.Canceled.Error())
+		return !cutOff
+	})
+	if cutOff {
+		return nil
+	}
+	return h.Handler.Handle(ctx, r)
+}
 
 func (h warnings) Enabled(ctx context.Context, level slog.Level) bool {
 	return level >= slog.LevelWarn && h.Handler.Enabled(ctx, level)
 }
 
-func (h warnings) WithAttrs(attrs []slog.Attr) slog.Handler { return warnings{h.Handler.WithAttrs(attrs)} }
+func (h warnings) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return warnings{h.Handler.WithAttrs(attrs)}
+}
 
 func (h warnings) WithGroup(name string) slog.Handler { return warnings{h.Handler.WithGroup(name)} }
 

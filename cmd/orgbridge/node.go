@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/orgbridge/orgbridge/api"
+	"github.com/orgbridge/orgbridge/internal/account"
+	"github.com/orgbridge/orgbridge/internal/config"
+	"github.com/orgbridge/orgbridge/internal/integration"
+	"github.com/orgbridge/orgbridge/internal/jobs"
+	"github.com/orgbridge/orgbridge/internal/mapping"
+	"github.com/orgbridge/orgbridge/internal/organization"
+	"github.com/orgbridge/orgbridge/internal/orgsync"
+	"github.com/orgbridge/orgbridge/internal/seal"
+	"github.com/orgbridge/orgbridge/internal/store"
+)
+
+// roles says what a process is there for.
+type roles struct {
+	api     bool
+	workers bool
+}
+
+// node is one process on the database, wired and not yet running.
+type node struct {
+	logger        *slog.Logger
+	db            *store.Store
+	jobs          *jobs.Jobs
+	accounts      *account.Service
+	organizations *organization.Service
+	handler       http.Handler
+	draining      atomic.Bool
+}
+
+func newNode(ctx context.Context, c config.Config, r roles, logger *slog.Logger) (*node, error) {
+	if err := makeKeyset(c); err != nil {
+		return nil, err
+	}
+	keyset, err := loadKeyset(c)
+	if err != nil {
+		return nil, err
+	}
+	n := &node{logger: logger}
+	if n.db, err = openDatabase(ctx, c, logger); err != nil {
+		return nil, err
+	}
+	if err := n.wire(c, r, keyset); err != nil { //nolint:contextcheck // handlers have the context of their request
+		return nil, errors.Join(err, n.db.Close())
+	}
+	return n, nil
+}
+
+// wire connects everything. Services enqueue syncs; the runner, which works them, needs no service that does.
+func (n *node) wire(c config.Config, r roles, keyset *seal.Keyset) (err error) {
+	dialer := integration.NewDialer(c.ITGlueURLs, c.ITGlueRequestsPer5Minutes)
+	connections := integration.NewService(integration.Config{Store: n.db, Keyset: keyset, ITGlue: dialer, Now: time.Now, Logger: n.logger})
+	runner := orgsync.NewRunner(orgsync.RunnerConfig{
+		Syncs: n.db, State: n.db, Connections: connections, Now: time.Now, Logger: n.logger,
+	})
+	n.jobs, err = jobs.New(jobs.Config{
+		Pool: n.db.PostgresPool(), SQLite: n.db.SQLite(), Workers: r.workers, Sync: runner, Sweeps: n.db, Logger: n.logger,
+	})
+	if err != nil {
+		return err
+	}
+	connections.Starter = n.jobs
+
+	n.accounts = account.NewService(n.db, time.Now)
+	n.organizations = organization.NewService(n.db, time.Now)
+	n.handler, err = api.New(api.Dependencies{
+		Log: n.logger, Now: time.Now, Ready: n.db.Ready, Draining: n.draining.Load, Version: versionName(),
+		Tokens:       n.accounts,
+		Integrations: n.db, IntegrationService: connections,
+		Organizations: n.db, OrganizationService: n.organizations,
+		Mappings: n.db, MappingService: mapping.NewService(n.db, connections, time.Now),
+		Syncs: n.db, SyncService: orgsync.NewService(orgsync.ServiceConfig{
+			Syncs: n.db, Refreshes: n.db, Reads: n.db, Connections: connections, Starter: n.jobs, Now: time.Now, Logger: n.logger,
+		}),
+	})
+	if !r.api {
+		n.handler = healthOnly(n.handler)
+	}
+	return err
+}
+
+// healthOnly is what a process without an API answers.
+func healthOnly(all http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/healthz", all)
+	mux.Handle("/readyz", all)
+	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/problem+json")
+		w.WriteHeader(http.StatusNotFound)
+		const problem = `{"type":"urn:orgbridge:problem:not-found","title":"Not Found","status":404,"code":"not-found",` +
+			`"detail":"This process runs workers and serves no API."}` + "\n"
+		_, _ = w.Write([]byte(problem))
+	})
+	return mux
+}

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"net"
+
+	"github.com/orgbridge/orgbridge/internal/config"
+)
+
+func serveCommand() command {
+	return command{
+		name:    "serve",
+		summary: "Serve the API and run the workers",
+		details: "Both in one process, or split between processes on one PostgreSQL database. SIGTERM ends it in order: what has begun is\n" +
+			"finished or handed back. With SQLite, the first start makes the database and, beside it, the keyset.",
+		examples: []string{
+			"orgbridge serve",
+			"orgbridge serve --no-workers",
+			"orgbridge serve --workers-only --addr 127.0.0.1:8081",
+		},
+		variables: []config.Variable{
+			config.Addr, config.DatabaseURL, config.Keyset, config.ITGlueUSURL, config.ITGlueEUURL, config.ITGlueAUURL,
+			config.ITGlueRequestsPer5Minutes, config.LogLevel, config.LogFormat,
+		},
+		prepare: func(fs *flag.FlagSet) action {
+			noWorkers := fs.Bool("no-workers", false, "leave the workers to other processes")
+			workersOnly := fs.Bool("workers-only", false, "serve /healthz and /readyz, and no API")
+			return func(ctx context.Context, in invocation) error {
+				if *noWorkers && *workersOnly {
+					return usageError{errors.New("--no-workers and --workers-only leave nothing to do")}
+				}
+				return serve(ctx, in, roles{api: !*workersOnly, workers: !*noWorkers})
+			}
+		},
+	}
+}
+
+func serve(ctx context.Context, in invocation, r roles) error {
+	listener, err := listen(ctx, in.config.Addr)
+	if err != nil {
+		return err
+	}
+	n, err := newNode(ctx, in.config, r, newLogger(in))
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	return n.serve(ctx, listener, nil)
+}
+
+func listen(ctx context.Context, addr string) (net.Listener, error) {
+	var lc net.ListenConfig
+	listener, err := lc.Listen(ctx, "tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("%s%s: %w", config.Prefix, config.Addr, err)
+	}
+	return listener, nil
+}

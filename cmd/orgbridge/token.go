@@ -1,0 +1,66 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"time"
+
+	"github.com/orgbridge/orgbridge/internal/account"
+	"github.com/orgbridge/orgbridge/internal/config"
+)
+
+func tokenCreateCommand() command {
+	return command{
+		name:    "token create",
+		summary: "Create an API token and print it, this once",
+		details: "Viewers read, admins do everything in their account, operators manage accounts and have none of their own.",
+		examples: []string{
+			"orgbridge token create --account ID --role admin --name first",
+			"orgbridge token create --account ID --role viewer --name dashboard --expires 720h",
+			"orgbridge token create --role operator --name provisioning",
+		},
+		variables: []config.Variable{config.DatabaseURL, config.LogLevel, config.LogFormat},
+		prepare:   prepareTokenCreate,
+	}
+}
+
+func prepareTokenCreate(fs *flag.FlagSet) action {
+	accountID := fs.String("account", "", "`ID` of the account; not for operators")
+	role := fs.String("role", "", "`ROLE`: viewer, admin or operator; required")
+	name := fs.String("name", "", "`NAME` to tell the token by; required")
+	expires := fs.Duration("expires", 0, "`DURATION` after which the token expires, such as 720h; never when left out")
+
+	create := withAccounts(func(ctx context.Context, accounts *account.Service, _ invocation) (string, error) {
+		n := account.NewToken{AccountID: *accountID, Role: account.Role(*role), Name: *name}
+		if *expires != 0 {
+			at := time.Now().Add(*expires)
+			n.ExpiresAt = &at
+		}
+		_, secret, err := accounts.CreateToken(ctx, n)
+		return secret, err
+	})
+	return func(ctx context.Context, in invocation) error {
+		if err := checkTokenFlags(account.Role(*role), *accountID, *name, *expires); err != nil {
+			return usageError{err}
+		}
+		return create(ctx, in)
+	}
+}
+
+func checkTokenFlags(role account.Role, accountID, name string, expires time.Duration) error {
+	switch {
+	case !role.Valid():
+		return errors.New("--role must be viewer, admin or operator")
+	case role == account.Operator && accountID != "":
+		return errors.New("operators have no account: leave out --account")
+	case role != account.Operator && accountID == "":
+		return errors.New("--account ID is required")
+	case name == "":
+		return errors.New("--name NAME is required")
+	case expires < 0:
+		return errors.New("--expires must not be negative")
+	default:
+		return nil
+	}
+}
