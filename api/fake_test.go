@@ -142,8 +142,8 @@ func (f *fake) Connect(ctx context.Context, accountID string, by account.Token, 
 	return f.in, f.call(ctx, "Connect", accountID, by, apiKey, region)
 }
 
-func (f *fake) Test(ctx context.Context, accountID, apiKey, region string) (integration.TestResult, error) {
-	return f.test, f.call(ctx, "Test", accountID, apiKey, region)
+func (f *fake) Test(ctx context.Context, apiKey, region string) (integration.TestResult, error) {
+	return f.test, f.call(ctx, "Test", apiKey, region)
 }
 
 func contoso() organization.Organization {

@@ -31,7 +31,7 @@ type IntegrationStore interface {
 type IntegrationService interface {
 	// Connect answers [errs.AlreadyConnected], [errs.ITGlueKeyRejected] or another IT Glue code.
 	Connect(ctx context.Context, accountID string, by account.Token, apiKey, region string) (integration.Integration, error)
-	Test(ctx context.Context, accountID, apiKey, region string) (integration.TestResult, error)
+	Test(ctx context.Context, apiKey, region string) (integration.TestResult, error)
 }
 
 // listIntegrations lists the tiles of the integrations page.
@@ -120,7 +120,7 @@ func (s *server) testIntegration(c echo.Context) error {
 	if err := s.bind(c, &body); err != nil {
 		return err
 	}
-	result, err := s.IntegrationService.Test(c.Request().Context(), accountID(c), body.APIKey, body.Region)
+	result, err := s.IntegrationService.Test(c.Request().Context(), body.APIKey, body.Region)
 	if err != nil {
 		return err
 	}

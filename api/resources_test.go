@@ -208,7 +208,7 @@ func TestWritesReachTheServices(t *testing.T) {
 		{request{method: "POST", path: connect, body: `{"apiKey":"k","region":"au"}`}, "Connect", []any{accountA, by, "k", "au"}},
 		{
 			request{method: "POST", path: api.Base + "/integrations/itglue/test", body: `{"apiKey":"k","region":"us"}`},
-			"Test", []any{accountA, "k", "us"},
+			"Test", []any{"k", "us"},
 		},
 		{request{method: "PUT", path: oneMapping, body: `{"itglueOrganizationId":"42"}`}, "Map", []any{accountA, orgID, "42"}},
 		{request{method: "PATCH", path: oneMapping, body: `{"syncEnabled":false}`}, "SetSyncEnabled", []any{accountA, orgID, false}},

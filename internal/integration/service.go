@@ -91,7 +91,7 @@ type TestResult struct {
 
 // Test checks a key as [Service.Connect] does and stores nothing. That IT Glue refuses the key or does not answer is a result, not an
 // error.
-func (s *Service) Test(ctx context.Context, _, apiKey, region string) (TestResult, error) {
+func (s *Service) Test(ctx context.Context, apiKey, region string) (TestResult, error) {
 	count, err := s.check(ctx, apiKey, itglue.Region(region))
 	if err == nil {
 		return TestResult{OK: true, Organizations: count}, nil

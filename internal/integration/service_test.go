@@ -192,7 +192,7 @@ func TestTestTellsWhatIsWrongAndStoresNothing(t *testing.T) {
 			{"ITG.other", "us", integration.TestResult{Code: errs.ITGlueKeyRejected}},
 			{apiKey, "au", integration.TestResult{Code: errs.ITGlueUnavailable}},
 		} {
-			got, err := b.service.Test(t.Context(), b.accountID, c.key, c.region)
+			got, err := b.service.Test(t.Context(), c.key, c.region)
 			c.want.Detail = got.Detail
 			if err != nil || got != c.want || (got.Detail == "") != got.OK {
 				t.Errorf("%s in %s: %+v, %v; want %+v", c.key, c.region, got, err, c.want)
