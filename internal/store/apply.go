@@ -29,6 +29,9 @@ func (a applier) apply(changes []orgsync.Change) error {
 	if err := a.lock(changes); err != nil {
 		return err
 	}
+	if err := a.store.lookUpByID(a.tx); err != nil {
+		return err
+	}
 	for _, step := range []struct {
 		action orgsync.Action
 		do     func([]*orgsync.Change) ([]string, error)
@@ -64,8 +67,8 @@ func (a applier) lock(changes []orgsync.Change) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	return a.tx.Model(&mappingRow{}).Select("organization_id").Clauses(clause.Locking{Strength: "UPDATE"}).
-		Where("account_id = ?", a.accountID).Where("organization_id IN ?", ids).Order("organization_id").Scan(&locked).Error
+	return a.tx.Model(&mappingRow{}).Clauses(clause.Locking{Strength: "UPDATE"}).
+		Where("account_id = ?", a.accountID).Where("organization_id IN ?", ids).Order("organization_id").Pluck("organization_id", &locked).Error
 }
 
 // plannedOf returns the planned changes of one action. A second one for the same organization, or a second map to the same IT Glue
@@ -111,10 +114,10 @@ func (a applier) unmap(planned []*orgsync.Change) (done []string, err error) {
 		UPDATE mappings SET state = 'unmapped', itglue_id = NULL, itglue_name = NULL, origin = NULL, mapped_at = NULL,
 			active_since = NULL, last_synced_at = NULL, unmatched_code = ?
 		FROM v
-		WHERE mappings.account_id = ? AND mappings.organization_id = v.org_id AND mappings.itglue_id = v.target_id
-			AND mappings.state IN ?
+		WHERE CAST(mappings.account_id AS text) = ? AND mappings.organization_id = v.org_id AND mappings.itglue_id = v.target_id
+			AND mappings.state || '' IN ?
 		RETURNING organization_id`,
-		a.store.values([]string{"uuid", "text"}, rows), string(mapping.DeletedInITGlue), a.accountID, a.states).Scan(&done).Error
+		a.store.values([]string{"uuid", "text"}, rows), string(mapping.DeletedInITGlue), a.accountID, a.states).Find(&done).Error
 	return done, err
 }
 
@@ -127,10 +130,10 @@ func (a applier) rename(planned []*orgsync.Change) (done []string, err error) {
 	err = a.tx.Raw(`WITH v(org_id, target_id, old_name, new_name, new_folded) AS (VALUES ?)
 		UPDATE organizations SET name = v.new_name, name_folded = v.new_folded, updated_at = ?
 		FROM v, mappings m
-		WHERE organizations.account_id = ? AND organizations.id = v.org_id AND organizations.name = v.old_name
-			AND m.account_id = organizations.account_id AND m.organization_id = v.org_id AND m.itglue_id = v.target_id AND m.state IN ?
+		WHERE CAST(organizations.account_id AS text) = ? AND organizations.id = v.org_id AND organizations.name = v.old_name
+			AND m.account_id = organizations.account_id AND m.organization_id = v.org_id AND m.itglue_id = v.target_id AND m.state || '' IN ?
 		RETURNING organizations.id`,
-		a.store.values(types, rows), a.at, a.accountID, a.states).Scan(&done).Error
+		a.store.values(types, rows), a.at, a.accountID, a.states).Find(&done).Error
 	if err != nil || len(done) == 0 {
 		return done, err
 	}
@@ -139,14 +142,20 @@ func (a applier) rename(planned []*orgsync.Change) (done []string, err error) {
 
 // seen notes on renamed mappings that they were compared, and with which name.
 func (a applier) seen(planned []*orgsync.Change, done []string) error {
-	rows := make([][]any, len(planned))
-	for i, c := range planned {
-		rows[i] = []any{c.OrganizationID, clean(c.ITGlueName)}
+	made := make(map[string]bool, len(done))
+	for _, id := range done {
+		made[id] = true
+	}
+	rows := make([][]any, 0, len(done))
+	for _, c := range planned {
+		if made[c.OrganizationID] {
+			rows = append(rows, []any{c.OrganizationID, clean(c.ITGlueName)})
+		}
 	}
 	return a.tx.Exec(`WITH v(org_id, target_name) AS (VALUES ?)
 		UPDATE mappings SET itglue_name = v.target_name, last_synced_at = ?
-		FROM v WHERE mappings.account_id = ? AND mappings.organization_id = v.org_id AND mappings.organization_id IN ?`,
-		a.store.values([]string{"uuid", "text"}, rows), a.at, a.accountID, done).Error
+		FROM v WHERE CAST(mappings.account_id AS text) = ? AND mappings.organization_id = v.org_id`,
+		a.store.values([]string{"uuid", "text"}, rows), a.at, a.accountID).Error
 }
 
 // mapEqual maps organizations that still have the name and are unmapped, to targets that are still free. A person who takes a target
@@ -161,11 +170,11 @@ func (a applier) mapEqual(planned []*orgsync.Change) (done []string, err error) 
 		UPDATE mappings SET state = 'active', itglue_id = v.target_id, itglue_name = v.target_name, origin = 'auto',
 			mapped_at = ?, active_since = ?, last_synced_at = ?, unmatched_code = NULL
 		FROM v, organizations o
-		WHERE mappings.account_id = ? AND mappings.organization_id = v.org_id AND mappings.state = 'unmapped'
+		WHERE CAST(mappings.account_id AS text) = ? AND mappings.organization_id = v.org_id AND mappings.state || '' = 'unmapped'
 			AND (mappings.unmatched_code IS NULL OR mappings.unmatched_code <> ?)
 			AND o.account_id = mappings.account_id AND o.id = v.org_id AND o.name = v.org_name
 			AND NOT EXISTS (SELECT 1 FROM mappings t WHERE t.account_id = ? AND t.itglue_id = v.target_id)
 		RETURNING organization_id`,
-		a.store.values(types, rows), a.at, a.at, a.at, a.accountID, string(mapping.UnmappedByPerson), a.accountID).Scan(&done).Error
+		a.store.values(types, rows), a.at, a.at, a.at, a.accountID, string(mapping.UnmappedByPerson), a.accountID).Find(&done).Error
 	return done, raced(err)
 }

@@ -81,13 +81,16 @@ func (s *Store) ApplyUnmatched(ctx context.Context, f orgsync.Fence, updates []o
 		if _, err := s.fence(tx, f, nil); err != nil || len(updates) == 0 {
 			return err
 		}
+		if err := s.lookUpByID(tx); err != nil {
+			return err
+		}
 		rows := make([][]any, len(updates))
 		for i, u := range updates {
 			rows[i] = []any{u.OrganizationID, string(u.Code)}
 		}
 		return tx.Exec(`WITH v(org_id, code) AS (VALUES ?)
 			UPDATE mappings SET unmatched_code = nullif(v.code, '') FROM v
-			WHERE mappings.account_id = ? AND mappings.organization_id = v.org_id AND mappings.state = ?
+			WHERE CAST(mappings.account_id AS text) = ? AND mappings.organization_id = v.org_id AND mappings.state || '' = ?
 				AND (mappings.unmatched_code IS NULL OR mappings.unmatched_code <> ?)`,
 			s.values([]string{"uuid", "text"}, rows), f.AccountID, string(mapping.Unmapped), string(mapping.UnmappedByPerson)).Error
 	})

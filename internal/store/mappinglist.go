@@ -158,7 +158,7 @@ func candidates(tx *gorm.DB, accountID string, folded []string) (map[string][]ma
 				row_number() OVER (PARTITION BY d.name_folded ORDER BY d.id) AS place
 			FROM directory d LEFT JOIN mappings m ON m.account_id = d.account_id AND m.itglue_id = d.id
 			WHERE d.account_id = ? AND d.name_folded IN ?
-		) ranked WHERE place <= ? ORDER BY id`, accountID, folded, maxCandidates).Scan(&rows).Error
+		) ranked WHERE place <= ? ORDER BY id`, accountID, folded, maxCandidates).Find(&rows).Error
 	if err != nil {
 		return nil, err
 	}

@@ -29,7 +29,7 @@ func (r stateRow) state() orgsync.OrganizationState {
 func (s *Store) OrganizationStates(ctx context.Context, accountID string) ([]orgsync.OrganizationState, error) {
 	var rows []stateRow
 	err := s.read(ctx, "read organization states", func(tx *gorm.DB) error {
-		return statesOf(tx, accountID).Order("o.id").Scan(&rows).Error
+		return statesOf(tx, accountID).Order("o.id").Find(&rows).Error
 	})
 	return convert(rows, stateRow.state), err
 }

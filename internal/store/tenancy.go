@@ -28,7 +28,7 @@ type tenancyGuard struct {
 func guardTenancy(db *gorm.DB) error {
 	g := tenancyGuard{
 		table: regexp.MustCompile(`(?i)\b(tokens|integrations|directory|organizations|mappings|syncs|sync_changes)\b`),
-		bound: regexp.MustCompile(`(?i)\baccount_id\s*=\s*(\?|\$\d+)`),
+		bound: regexp.MustCompile(`(?i)\baccount_id(\s+AS\s+text\))?\s*=\s*(\?|\$\d+)`),
 		equal: regexp.MustCompile(`^\s*(\w+\.)?account_id\s*=\s*\?\s*$`),
 		join:  regexp.MustCompile(`(?i)\baccount_id\s*=\s*\w+\.account_id\b`),
 		into:  regexp.MustCompile(`(?is)^\s*INSERT\s+INTO\s+\w+\s*\([^)]*\baccount_id\b`),

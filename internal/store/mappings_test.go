@@ -1,0 +1,201 @@
+package store_test
+
+import (
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/orgbridge/orgbridge/internal/errs"
+	"github.com/orgbridge/orgbridge/internal/integration"
+	"github.com/orgbridge/orgbridge/internal/mapping"
+	"github.com/orgbridge/orgbridge/internal/orgsync"
+	"github.com/orgbridge/orgbridge/internal/store"
+	"github.com/orgbridge/orgbridge/internal/store/storetest"
+)
+
+func mappingOf(t *testing.T, s *store.Store, accountID, organizationID string) mapping.Row {
+	t.Helper()
+	row, err := s.Mapping(t.Context(), accountID, organizationID)
+	ok(t, err)
+	return row
+}
+
+func TestMapOrganization(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		ctx := t.Context()
+		id := storetest.Account(t, s)
+		a, b := storetest.Organization(t, s, id, "A"), storetest.Organization(t, s, id, "B")
+		target, at := storetest.Entry(7, "Seven"), storetest.Now()
+		wantCode(t, s.MapOrganization(ctx, id, a, target, mapping.OriginManual, at), errs.NotConnected)
+		wantCode(t, s.UnmapByPerson(ctx, id, a), errs.NotConnected)
+		storetest.Connected(t, s, id)
+		wantCode(t, s.SetSyncEnabled(ctx, id, a, true, at), errs.NotMapped)
+
+		ok(t, s.MapOrganization(ctx, id, a, target, mapping.OriginImport, at))
+		want := mapping.Row{
+			OrganizationID: a, OrganizationName: "A", OrganizationDomain: a + ".example.com", State: mapping.Active, ITGlueID: "7",
+			ITGlueName: "Seven", Origin: mapping.OriginImport, MappedAt: &at,
+		}
+		same(t, mappingOf(t, s, id, a), want)
+
+		err := s.MapOrganization(ctx, id, b, target, mapping.OriginManual, at)
+		wantCode(t, err, errs.AlreadyMapped)
+		var taken *errs.Error
+		if errors.As(err, &taken) {
+			same(t, taken.Params, map[string]any{"organizationId": a, "organizationName": "A"})
+		}
+
+		ok(t, s.SetSyncEnabled(ctx, id, a, false, at))
+		want.State = mapping.Paused
+		same(t, mappingOf(t, s, id, a), want)
+		ok(t, s.MapOrganization(ctx, id, a, target, mapping.OriginManual, at.Add(time.Hour)))
+		want.State = mapping.Active
+		same(t, mappingOf(t, s, id, a), want)
+
+		ok(t, s.UnmapByPerson(ctx, id, a))
+		row := mappingOf(t, s, id, a)
+		if row.State != mapping.Unmapped || row.ITGlueID != "" || row.MappedAt != nil || row.Unmatched != mapping.UnmappedByPerson {
+			t.Fatalf("still mapped: %+v", row)
+		}
+		ok(t, s.MapOrganization(ctx, id, b, target, mapping.OriginManual, at))
+		ok(t, s.MapOrganization(ctx, id, b, storetest.Entry(8, "Eight"), mapping.OriginManual, at))
+		ok(t, s.MapOrganization(ctx, id, a, target, mapping.OriginManual, at))
+		same(t, mappingOf(t, s, id, b).ITGlueID, "8")
+	})
+}
+
+func TestOneOfManyWinsATarget(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		id := storetest.Account(t, s)
+		storetest.Connected(t, s, id)
+		const racers = 8
+		results := make(chan error, racers)
+		start := make(chan struct{})
+		var ready sync.WaitGroup
+		for range racers {
+			org := storetest.Organization(t, s, id, "Racer")
+			ready.Add(1)
+			go func() {
+				ready.Done()
+				<-start
+				results <- s.MapOrganization(t.Context(), id, org, storetest.Entry(1, "Prize"), mapping.OriginManual, storetest.Now())
+			}()
+		}
+		ready.Wait()
+		close(start)
+		won := 0
+		for range racers {
+			if err := <-results; err == nil {
+				won++
+			} else {
+				wantCode(t, err, errs.AlreadyMapped)
+			}
+		}
+		same(t, won, 1)
+	})
+}
+
+func TestLastSyncedAt(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		ctx := t.Context()
+		id := storetest.Account(t, s)
+		f := storetest.Running(t, s, id)
+		org := storetest.Organization(t, s, id, "A")
+		mapped := storetest.Now().Add(-time.Hour)
+		ok(t, s.MapOrganization(ctx, id, org, storetest.Entry(1, "A"), mapping.OriginManual, mapped))
+		same(t, mappingOf(t, s, id, org).LastSyncedAt, (*time.Time)(nil))
+
+		compared := mapped.Add(time.Minute)
+		ok(t, s.FinishSync(ctx, f, orgsync.Outcome{Status: orgsync.Succeeded, ComparedAt: &compared}))
+		same(t, mappingOf(t, s, id, org).LastSyncedAt, &compared)
+
+		ok(t, s.SetSyncEnabled(ctx, id, org, false, compared))
+		same(t, mappingOf(t, s, id, org).LastSyncedAt, &compared)
+		later := compared.Add(time.Minute)
+		f = startClaimed(t, s, id, orgsync.Manual)
+		ok(t, s.FinishSync(ctx, f, orgsync.Outcome{Status: orgsync.Succeeded, ComparedAt: &later}))
+		same(t, mappingOf(t, s, id, org).LastSyncedAt, &compared) // paused: left out of that sync
+
+		ok(t, s.SetSyncEnabled(ctx, id, org, true, later.Add(time.Second)))
+		same(t, mappingOf(t, s, id, org).LastSyncedAt, &compared) // resumed after that sync
+		latest := later.Add(time.Minute)
+		f = startClaimed(t, s, id, orgsync.Manual)
+		ok(t, s.FinishSync(ctx, f, orgsync.Outcome{Status: orgsync.Succeeded, ComparedAt: &latest}))
+		same(t, mappingOf(t, s, id, org).LastSyncedAt, &latest)
+	})
+}
+
+func TestMappingsByStateWithCandidates(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		ctx := t.Context()
+		id := storetest.Account(t, s)
+		f := storetest.Running(t, s, id)
+		storetest.Directory(t, s, f, storetest.Entry(1, "ACME"), storetest.Entry(2, "Acme"), storetest.Entry(3, "acme "),
+			storetest.Entry(4, "Beta"), storetest.Entry(5, "Gamma"))
+		acme, beta := storetest.Organization(t, s, id, "Acme"), storetest.Organization(t, s, id, "Beta")
+		gamma, delta := storetest.Organization(t, s, id, "Gamma"), storetest.Organization(t, s, id, "Delta")
+		storetest.Map(t, s, id, beta, storetest.Entry(4, "Beta at first"))
+		storetest.Map(t, s, id, gamma, storetest.Entry(3, "acme "))
+		ok(t, s.SetSyncEnabled(ctx, id, gamma, false, storetest.Now()))
+		ok(t, s.ApplyUnmatched(ctx, f, []orgsync.UnmatchedUpdate{
+			{OrganizationID: acme, Code: mapping.Ambiguous}, {OrganizationID: delta, Code: mapping.NoEqualName},
+			{OrganizationID: beta, Code: mapping.NoEqualName},
+		}))
+		same(t, mappingOf(t, s, id, acme).Candidates, []mapping.Candidate{
+			{ID: "2", Name: "Acme"}, {ID: "1", Name: "ACME"}, {ID: "3", Name: "acme ", Mapped: true},
+		})
+		same(t, mappingOf(t, s, id, beta).ITGlueName, "Beta")
+		ok(t, s.WriteDirectory(ctx, f, nil, []string{"4"}))
+		same(t, mappingOf(t, s, id, beta).ITGlueName, "Beta") // the last one seen
+
+		for _, c := range []struct {
+			filter mapping.Filter
+			want   []string
+		}{
+			{mapping.Filter{}, []string{acme, beta, delta, gamma}},
+			{mapping.Filter{Sort: mapping.SortNameDesc}, []string{gamma, delta, beta, acme}},
+			{mapping.Filter{State: mapping.Unmapped}, []string{acme, delta}},
+			{mapping.Filter{State: mapping.Active}, []string{beta}},
+			{mapping.Filter{State: mapping.Paused}, []string{gamma}},
+			{mapping.Filter{Unmatched: mapping.NoEqualName}, []string{delta}},
+			{mapping.Filter{State: mapping.Unmapped, Search: "ACM"}, []string{acme}},
+		} {
+			p, err := s.Mappings(ctx, id, c.filter)
+			ok(t, err)
+			var got []string
+			for _, r := range p.Items {
+				got = append(got, r.OrganizationID)
+			}
+			same(t, got, c.want)
+			n, err := s.CountMappings(ctx, id, c.filter)
+			ok(t, err)
+			same(t, n, len(c.want))
+		}
+		sum, err := s.MappingSummary(ctx, id)
+		ok(t, err)
+		same(t, sum, mapping.Summary{
+			Unmapped: 2, Active: 1, Paused: 1, Unmatched: map[mapping.UnmatchedCode]int{mapping.Ambiguous: 1, mapping.NoEqualName: 1},
+		})
+	})
+}
+
+func TestCandidatesAreFew(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		id := storetest.Account(t, s)
+		f := storetest.Running(t, s, id)
+		var entries []integration.DirectoryEntry
+		for i := range 100 {
+			entries = append(entries, storetest.Entry(i+1, "Same"))
+		}
+		storetest.Directory(t, s, f, entries...)
+		if n := len(mappingOf(t, s, id, storetest.Organization(t, s, id, "Same")).Candidates); n < 2 || n > 50 {
+			t.Fatalf("%d candidates", n)
+		}
+	})
+}

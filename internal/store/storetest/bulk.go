@@ -1,0 +1,55 @@
+package storetest
+
+import (
+	"testing"
+
+	"github.com/orgbridge/orgbridge/internal/store"
+)
+
+// Organizations stores n unmapped organizations at once, called "Organization 1" and so on.
+func Organizations(tb testing.TB, s *store.Store, accountID string, n int) {
+	tb.Helper()
+	if s.SQLite() != nil {
+		Exec(tb, s, `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?2)
+			INSERT INTO organizations (id, account_id, name, name_folded, domain, email_platform, created_at, updated_at)
+			SELECT printf('00000000-0000-7000-8000-%s', substr(lower(hex(randomblob(6))), 1, 12)), ?1, 'Organization ' || i, 'organization ' || i,
+				'o' || i || '.example.com', 'microsoft_365', '2026-01-02 03:04:05+00:00', '2026-01-02 03:04:05+00:00' FROM n`, accountID, n)
+	} else {
+		Exec(tb, s, `INSERT INTO organizations (id, account_id, name, name_folded, domain, email_platform, created_at, updated_at)
+			SELECT gen_random_uuid(), $1, 'Organization ' || i, 'organization ' || i, 'o' || i || '.example.com', 'microsoft_365',
+				'2026-01-02 03:04:05+00:00', '2026-01-02 03:04:05+00:00' FROM generate_series(1, $2::integer) i`, accountID, n)
+	}
+	Exec(tb, s, `INSERT INTO mappings (organization_id, account_id, state)
+		SELECT o.id, o.account_id, 'unmapped' FROM organizations o WHERE o.account_id = $1
+			AND NOT EXISTS (SELECT 1 FROM mappings m WHERE m.organization_id = o.id)`, accountID)
+}
+
+// Exec runs a statement past the store: what a test has to do that the store does not offer. Parameters are $1, $2, … on both databases.
+func Exec(tb testing.TB, s *store.Store, statement string, args ...any) {
+	tb.Helper()
+	var err error
+	if db := s.SQLite(); db != nil {
+		_, err = db.ExecContext(tb.Context(), statement, args...)
+	} else {
+		_, err = s.PostgresPool().Exec(tb.Context(), statement, args...)
+	}
+	if err != nil {
+		tb.Fatalf("run %q: %v", statement, err)
+	}
+}
+
+// Value reads one value past the store.
+func Value[T any](tb testing.TB, s *store.Store, query string, args ...any) T {
+	tb.Helper()
+	var v T
+	var err error
+	if db := s.SQLite(); db != nil {
+		err = db.QueryRowContext(tb.Context(), query, args...).Scan(&v)
+	} else {
+		err = s.PostgresPool().QueryRow(tb.Context(), query, args...).Scan(&v)
+	}
+	if err != nil {
+		tb.Fatalf("run %q: %v", query, err)
+	}
+	return v
+}

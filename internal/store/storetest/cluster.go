@@ -1,0 +1,201 @@
+package storetest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+var errNoBinaries = errors.New("no PostgreSQL on this machine")
+
+const clusterPrefix = "orgbridge-test-postgres-"
+
+// cluster is a throw-away PostgreSQL that runs as a child of the test process and dies with it.
+type cluster struct {
+	dir    string
+	url    string
+	cancel func()
+	done   chan error
+}
+
+func startCluster() (*cluster, error) {
+	bin, err := binaries()
+	if err != nil {
+		return nil, err
+	}
+	removeLeftovers()
+	// PostgreSQL refuses to run as root, and its user must be able to enter the directory.
+	dir, err := os.MkdirTemp("", clusterPrefix+strconv.Itoa(os.Getpid())+"-")
+	if err != nil {
+		return nil, err
+	}
+	c := &cluster{dir: dir, done: make(chan error, 1)}
+	if err := c.start(bin); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	return c, nil
+}
+
+func (c *cluster) start(bin string) error {
+	credential, err := ordinaryUser(c.dir)
+	if err != nil {
+		return err
+	}
+	data := filepath.Join(c.dir, "data")
+	initdb := exec.Command(filepath.Join(bin, "initdb"), "--pgdata="+data, "--username=postgres", "--auth=trust", "--encoding=UTF8",
+		"--locale=C", "--no-sync", "--no-instructions")
+	initdb.Dir, initdb.SysProcAttr = c.dir, &syscall.SysProcAttr{Credential: credential}
+	if out, err := initdb.CombinedOutput(); err != nil {
+		return fmt.Errorf("initdb: %w: %s", err, out)
+	}
+	port, err := freePort()
+	if err != nil {
+		return err
+	}
+	c.url = fmt.Sprintf("postgres://postgres@127.0.0.1:%d/postgres?sslmode=disable", port)
+	return c.run(bin, data, port, credential)
+}
+
+// run starts the server and waits until it answers.
+func (c *cluster) run(bin, data string, port int, credential *syscall.Credential) error {
+	ctx, cancel := context.WithCancel(context.Background())
+	c.cancel = cancel
+	postgres := exec.CommandContext(ctx, filepath.Join(bin, "postgres"), "-D", data, "-p", strconv.Itoa(port),
+		"-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "max_connections=400", "-c", "fsync=off",
+		"-c", "synchronous_commit=off", "-c", "full_page_writes=off", "-c", "shared_buffers=64MB", "-c", "autovacuum=off")
+	var output bytes.Buffer
+	postgres.Dir, postgres.Stdout, postgres.Stderr = c.dir, &output, &output
+	postgres.SysProcAttr = dieWithParent(credential)
+	postgres.Cancel = func() error { return postgres.Process.Signal(syscall.SIGQUIT) }
+	postgres.WaitDelay = 5 * time.Second
+	started := make(chan error, 1)
+	go func() {
+		// The signal at the parent's death is tied to the thread that started the child, so that thread is kept.
+		runtime.LockOSThread()
+		err := postgres.Start()
+		started <- err
+		if err == nil {
+			c.done <- postgres.Wait()
+		}
+	}()
+	if err := <-started; err != nil {
+		cancel()
+		return err
+	}
+	if err := c.await(); err != nil {
+		cancel()
+		<-c.done
+		return fmt.Errorf("postgres does not answer: %w: %s", err, output.String())
+	}
+	return nil
+}
+
+func (c *cluster) await() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		conn, err := pgx.Connect(ctx, c.url)
+		if err == nil {
+			return conn.Close(ctx)
+		}
+		select {
+		case exit := <-c.done:
+			c.done <- exit
+			return exit
+		case <-ctx.Done():
+			return err
+		case <-tick.C:
+		}
+	}
+}
+
+func (c *cluster) stop() error {
+	c.cancel()
+	<-c.done
+	return os.RemoveAll(c.dir)
+}
+
+// binaries finds the directory of initdb and postgres, the newest version if there are several.
+func binaries() (string, error) {
+	if path, err := exec.LookPath("initdb"); err == nil {
+		if path, err = filepath.EvalSymlinks(path); err == nil {
+			return filepath.Dir(path), nil
+		}
+	}
+	found, err := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
+	if err != nil || len(found) == 0 {
+		return "", errNoBinaries
+	}
+	version := func(path string) int {
+		n, _ := strconv.Atoi(filepath.Base(filepath.Dir(filepath.Dir(path)))) //nolint:errcheck // a strange directory comes last
+		return n
+	}
+	newest := slices.MaxFunc(found, func(a, b string) int { return version(a) - version(b) })
+	return filepath.Dir(newest), nil
+}
+
+// ordinaryUser returns the user to run as, and gives it the directory; nil when we are not root.
+func ordinaryUser(dir string) (*syscall.Credential, error) {
+	if os.Geteuid() != 0 {
+		return nil, nil //nolint:nilnil // no credential means our own
+	}
+	for _, name := range []string{"postgres", "nobody"} {
+		u, err := user.Lookup(name)
+		if err != nil {
+			continue
+		}
+		uid, err := strconv.ParseUint(u.Uid, 10, 32)
+		if err != nil {
+			return nil, err
+		}
+		gid, err := strconv.ParseUint(u.Gid, 10, 32)
+		if err != nil {
+			return nil, err
+		}
+		return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, os.Chown(dir, int(uid), int(gid))
+	}
+	return nil, errors.New("PostgreSQL does not run as root, and there is no user postgres or nobody")
+}
+
+func freePort() (int, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	addr, ok := l.Addr().(*net.TCPAddr)
+	if !ok {
+		return 0, fmt.Errorf("unexpected address %v", l.Addr())
+	}
+	return addr.Port, l.Close()
+}
+
+// removeLeftovers removes the directories of test processes that died.
+func removeLeftovers() {
+	dirs, err := filepath.Glob(filepath.Join(os.TempDir(), clusterPrefix+"*"))
+	if err != nil {
+		return
+	}
+	for _, dir := range dirs {
+		owner, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(dir), clusterPrefix), "-")
+		pid, err := strconv.Atoi(owner)
+		if err == nil && errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
+			_ = os.RemoveAll(dir) // another process may be at it as well
+		}
+	}
+}
