@@ -43,6 +43,7 @@ func same(t *testing.T, got, want any) {
 func TestTokens(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		t.Helper()
 		ctx := t.Context()
 		later := storetest.Now().Add(time.Hour)
 		admin := account.Token{
@@ -77,6 +78,7 @@ func TestTokens(t *testing.T) {
 func TestAccounts(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		t.Helper()
 		want := account.Account{ID: storetest.ID(t), Name: "Contoso", CreatedAt: storetest.Now()}
 		ok(t, s.CreateAccount(t.Context(), want))
 		got, err := s.Account(t.Context(), want.ID)
@@ -93,6 +95,7 @@ func TestAccounts(t *testing.T) {
 func TestConnectTwiceIsRefused(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		t.Helper()
 		id := storetest.Account(t, s)
 		_, err := s.Integration(t.Context(), id)
 		wantCode(t, err, errs.NotConnected)
@@ -122,6 +125,7 @@ func TestConnectTwiceIsRefused(t *testing.T) {
 func TestOneAccountNeverSeesAnother(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		t.Helper()
 		ctx := t.Context()
 		a, b := storetest.Account(t, s), storetest.Account(t, s)
 		f := storetest.Running(t, s, a)

@@ -58,6 +58,7 @@ func apply(t *testing.T, s *store.Store, f orgsync.Fence, changes ...orgsync.Cha
 func TestApplyMap(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		t.Helper()
 		ctx := t.Context()
 		id := storetest.Account(t, s)
 		f := storetest.Running(t, s, id)
@@ -85,6 +86,7 @@ func TestApplyMap(t *testing.T) {
 func TestApplyRename(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		t.Helper()
 		ctx := t.Context()
 		id := storetest.Account(t, s)
 		f := storetest.Running(t, s, id)
@@ -121,6 +123,7 @@ func TestApplyRename(t *testing.T) {
 func TestApplyUnmapFreesTheTarget(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		t.Helper()
 		ctx := t.Context()
 		id := storetest.Account(t, s)
 		f := storetest.Running(t, s, id)
@@ -148,6 +151,7 @@ func TestApplyUnmapFreesTheTarget(t *testing.T) {
 func TestFinishCountsWhatWasDone(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		t.Helper()
 		ctx := t.Context()
 		for _, kind := range []orgsync.Kind{orgsync.Manual, orgsync.Preview} {
 			id := storetest.Account(t, s)
@@ -195,6 +199,7 @@ func TestFinishCountsWhatWasDone(t *testing.T) {
 func TestClaimDropsWhatAnEarlierAttemptDidNotApply(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		t.Helper()
 		ctx := t.Context()
 		id := storetest.Account(t, s)
 		f := storetest.Running(t, s, id)
@@ -215,17 +220,17 @@ func TestClaimDropsWhatAnEarlierAttemptDidNotApply(t *testing.T) {
 func TestAttention(t *testing.T) {
 	t.Parallel()
 	storetest.EachURL(t, func(t *testing.T, url string) {
+		t.Helper()
 		now := storetest.Now()
 		s := storetest.Open(t, url, store.Options{Now: func() time.Time { return now }})
-		ctx := t.Context()
 		id := storetest.Account(t, s)
 		finish := func(c orgsync.Credentials) *integration.Attention {
 			t.Helper()
 			f := startClaimed(t, s, id, orgsync.Manual)
-			ok(t, s.FinishSync(ctx, f, orgsync.Outcome{
+			ok(t, s.FinishSync(t.Context(), f, orgsync.Outcome{
 				Status: orgsync.Failed, Credentials: c, Failure: &orgsync.Failure{Code: errs.ITGlueKeyRejected, Detail: "no\x00"},
 			}))
-			in, err := s.Integration(ctx, id)
+			in, err := s.Integration(t.Context(), id)
 			ok(t, err)
 			return in.Attention
 		}
@@ -243,13 +248,14 @@ func TestAttention(t *testing.T) {
 func TestApplyUnmatchedLeavesDecisionsAlone(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		t.Helper()
 		ctx := t.Context()
 		id := storetest.Account(t, s)
 		f := storetest.Running(t, s, id)
 		free, byPerson, mapped := storetest.Organization(t, s, id, "a"), storetest.Organization(t, s, id, "b"), storetest.Organization(t, s, id, "c")
 		ok(t, s.UnmapByPerson(ctx, id, byPerson))
 		storetest.Map(t, s, id, mapped, storetest.Entry(1, "c"))
-		var updates []orgsync.UnmatchedUpdate
+		updates := make([]orgsync.UnmatchedUpdate, 0, 3)
 		for _, org := range []string{free, byPerson, mapped} {
 			updates = append(updates, orgsync.UnmatchedUpdate{OrganizationID: org, Code: mapping.NotAutoMapped})
 		}
@@ -264,6 +270,7 @@ func TestApplyUnmatchedLeavesDecisionsAlone(t *testing.T) {
 func TestRefresh(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		t.Helper()
 		ctx := t.Context()
 		id := storetest.Account(t, s)
 		storetest.Connected(t, s, id)
@@ -317,11 +324,11 @@ func TestRefresh(t *testing.T) {
 func TestApplyChangesAgainstPeople(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		t.Helper()
 		id := storetest.Account(t, s)
 		f := storetest.Running(t, s, id)
 		const n = 20
-		var changes []orgsync.Change
-		var people []string
+		changes, people := make([]orgsync.Change, 0, n), make([]string, 0, n)
 		for i := range n {
 			target := storetest.Entry(i+1, "Same")
 			changes = append(changes, mapChange(storetest.Organization(t, s, id, "Same"), "Same", target))

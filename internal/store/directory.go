@@ -62,7 +62,7 @@ func (r listedRow) position() page.Position {
 func (s *Store) DirectoryRows(
 	ctx context.Context, accountID string, f integration.DirectoryFilter,
 ) (rows page.Page[integration.DirectoryRow], err error) {
-	if f.After != nil && !(isText(f.After.Key) && isText(f.After.ID)) {
+	if f.After != nil && (!isText(f.After.Key) || !isText(f.After.ID)) {
 		return rows, badCursor()
 	}
 	err = s.read(ctx, "list the directory", func(tx *gorm.DB) error {

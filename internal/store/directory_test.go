@@ -14,6 +14,7 @@ import (
 func TestDirectory(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		t.Helper()
 		ctx := t.Context()
 		id := storetest.Account(t, s)
 		f := storetest.Running(t, s, id)
@@ -61,9 +62,10 @@ func TestDirectory(t *testing.T) {
 func TestDirectoryKeepsNamesThatDatabasesRefuse(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		t.Helper()
 		id := storetest.Account(t, s)
 		f := storetest.Running(t, s, id)
-		long := strings.Repeat("長", 5000)
+		long := strings.Repeat("\u9577", 5000) // three bytes each
 		storetest.Directory(t, s, f, storetest.Entry(1, "a\x00b"), storetest.Entry(2, "a\xffb"), storetest.Entry(3, long))
 		got, err := s.Directory(t.Context(), id)
 		ok(t, err)
@@ -77,6 +79,7 @@ func TestDirectoryKeepsNamesThatDatabasesRefuse(t *testing.T) {
 func TestDirectoryTaken(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		t.Helper()
 		id := storetest.Account(t, s)
 		f := storetest.Running(t, s, id)
 		at := storetest.Now()

@@ -38,7 +38,8 @@ func (r viewRow) view() view {
 	row := mapping.Row{
 		OrganizationID: r.Mapping.OrganizationID, OrganizationName: r.Name, OrganizationDomain: r.Domain, State: mapping.State(r.Mapping.State),
 		ITGlueID: orEmpty(r.Mapping.ITGlueID), ITGlueName: orEmpty(r.Mapping.ITGlueName), Origin: mapping.Origin(orEmpty(r.Mapping.Origin)),
-		MappedAt: utc(r.Mapping.MappedAt), LastSyncedAt: r.Mapping.syncedAt(r.IntegrationSyncedAt), Unmatched: mapping.UnmatchedCode(orEmpty(r.Mapping.UnmatchedCode)),
+		MappedAt: utc(r.Mapping.MappedAt), LastSyncedAt: r.Mapping.syncedAt(r.IntegrationSyncedAt),
+		Unmatched: mapping.UnmatchedCode(orEmpty(r.Mapping.UnmatchedCode)),
 	}
 	if r.DirectoryName != nil {
 		row.ITGlueName = *r.DirectoryName

@@ -24,6 +24,7 @@ func mappingOf(t *testing.T, s *store.Store, accountID, organizationID string) m
 func TestMapOrganization(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		t.Helper()
 		ctx := t.Context()
 		id := storetest.Account(t, s)
 		a, b := storetest.Organization(t, s, id, "A"), storetest.Organization(t, s, id, "B")
@@ -42,8 +43,7 @@ func TestMapOrganization(t *testing.T) {
 
 		err := s.MapOrganization(ctx, id, b, target, mapping.OriginManual, at)
 		wantCode(t, err, errs.AlreadyMapped)
-		var taken *errs.Error
-		if errors.As(err, &taken) {
+		if taken, found := errors.AsType[*errs.Error](err); found {
 			same(t, taken.Params, map[string]any{"organizationId": a, "organizationName": "A"})
 		}
 
@@ -69,6 +69,7 @@ func TestMapOrganization(t *testing.T) {
 func TestOneOfManyWinsATarget(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		t.Helper()
 		id := storetest.Account(t, s)
 		storetest.Connected(t, s, id)
 		const racers = 8
@@ -101,6 +102,7 @@ func TestOneOfManyWinsATarget(t *testing.T) {
 func TestLastSyncedAt(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		t.Helper()
 		ctx := t.Context()
 		id := storetest.Account(t, s)
 		f := storetest.Running(t, s, id)
@@ -132,6 +134,7 @@ func TestLastSyncedAt(t *testing.T) {
 func TestMappingsByStateWithCandidates(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		t.Helper()
 		ctx := t.Context()
 		id := storetest.Account(t, s)
 		f := storetest.Running(t, s, id)
@@ -167,7 +170,7 @@ func TestMappingsByStateWithCandidates(t *testing.T) {
 		} {
 			p, err := s.Mappings(ctx, id, c.filter)
 			ok(t, err)
-			var got []string
+			got := make([]string, 0, len(p.Items))
 			for _, r := range p.Items {
 				got = append(got, r.OrganizationID)
 			}
@@ -187,9 +190,10 @@ func TestMappingsByStateWithCandidates(t *testing.T) {
 func TestCandidatesAreFew(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		t.Helper()
 		id := storetest.Account(t, s)
 		f := storetest.Running(t, s, id)
-		var entries []integration.DirectoryEntry
+		entries := make([]integration.DirectoryEntry, 0, 100)
 		for i := range 100 {
 			entries = append(entries, storetest.Entry(i+1, "Same"))
 		}

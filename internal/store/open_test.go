@@ -107,14 +107,14 @@ func TestNodesMigrateOneAfterTheOther(t *testing.T) {
 	for range nodes {
 		s, err := store.Open(t.Context(), url, store.Options{})
 		ok(t, err)
-		defer s.Close()
+		t.Cleanup(func() { ok(t, s.Close()) })
 		go func() {
-			done <- s.Migrate(t.Context(), func(context.Context) error {
+			done <- s.Migrate(t.Context(), func(ctx context.Context) error {
 				defer inside.Add(-1)
 				if inside.Add(1) > 1 {
 					return errors.New("two at once")
 				}
-				return s.Ready(t.Context())
+				return s.Ready(ctx)
 			})
 		}()
 	}
@@ -126,6 +126,7 @@ func TestNodesMigrateOneAfterTheOther(t *testing.T) {
 func TestClosedStoreIsAnInternalError(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		t.Helper()
 		ok(t, s.Close())
 		_, err := s.Account(t.Context(), noSuchID)
 		wantCode(t, err, errs.Internal)
@@ -136,6 +137,7 @@ func TestClosedStoreIsAnInternalError(t *testing.T) {
 func TestLostDatabaseIsUnavailable(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		t.Helper()
 		ctx, cancel := context.WithTimeout(t.Context(), 0)
 		defer cancel()
 		_, err := s.Account(ctx, noSuchID)

@@ -123,7 +123,7 @@ func organizationsOf(tx *gorm.DB, accountID string, f organization.Filter) *gorm
 
 // byName orders organizations (as o) and begins after the position, if there is one.
 func byName(q *gorm.DB, after *page.Position, descending bool) (*gorm.DB, error) {
-	if after != nil && !(isText(after.Key) && isID(after.ID)) {
+	if after != nil && (!isText(after.Key) || !isID(after.ID)) {
 		return nil, badCursor()
 	}
 	order, from := "o.name_folded, o.id", "(o.name_folded, o.id) > (?, ?)"

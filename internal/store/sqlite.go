@@ -45,7 +45,7 @@ func (s *Store) openSQLite(ctx context.Context, path string) error {
 // createPrivate makes a new file that only its owner can read: it will hold sealed keys and hashes of tokens. SQLite gives the files
 // that it puts beside it the same permissions.
 func createPrivate(path string) error {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // the operator says which file
 	if err != nil {
 		return err
 	}

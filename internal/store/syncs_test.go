@@ -28,10 +28,10 @@ func newSync(t *testing.T, s *store.Store, accountID string, kind orgsync.Kind) 
 
 func startClaimed(t *testing.T, s *store.Store, accountID string, kind orgsync.Kind) orgsync.Fence {
 	t.Helper()
-	sync, started, err := s.StartSync(t.Context(), newSync(t, s, accountID, kind))
+	stored, started, err := s.StartSync(t.Context(), newSync(t, s, accountID, kind))
 	ok(t, err)
 	same(t, started, true)
-	f := orgsync.Fence{AccountID: accountID, SyncID: sync.ID, Epoch: sync.Epoch}
+	f := orgsync.Fence{AccountID: accountID, SyncID: stored.ID, Epoch: stored.Epoch}
 	storetest.Claim(t, s, f)
 	return f
 }
@@ -90,6 +90,7 @@ func assertFenced(t *testing.T, s *store.Store, f orgsync.Fence) {
 func TestStartSyncIsSingle(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		t.Helper()
 		id := storetest.Account(t, s)
 		storetest.Connected(t, s, id)
 		const racers = 8
@@ -102,12 +103,12 @@ func TestStartSyncIsSingle(t *testing.T) {
 		start := make(chan struct{})
 		var ready sync.WaitGroup
 		for range racers {
-			sync := newSync(t, s, id, orgsync.Manual)
+			queued := newSync(t, s, id, orgsync.Manual)
 			ready.Add(1)
 			go func() {
 				ready.Done()
 				<-start
-				stored, started, err := s.StartSync(t.Context(), sync)
+				stored, started, err := s.StartSync(t.Context(), queued)
 				results <- result{stored.ID, started, err}
 			}()
 		}
@@ -138,6 +139,7 @@ func TestStartSyncIsSingle(t *testing.T) {
 func TestLifeOfASync(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		t.Helper()
 		ctx := t.Context()
 		id := storetest.Account(t, s)
 		f := storetest.Connect(t, s, id)
@@ -197,6 +199,7 @@ func TestLifeOfASync(t *testing.T) {
 func TestTakeOver(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		t.Helper()
 		ctx := t.Context()
 		id := storetest.Account(t, s)
 		f := storetest.Connect(t, s, id)
@@ -233,8 +236,9 @@ func TestTakeOver(t *testing.T) {
 func TestDueSyncsWait(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		t.Helper()
 		ctx := t.Context()
-		var want []orgsync.Fence
+		want := make([]orgsync.Fence, 0, 3)
 		for _, wait := range []time.Duration{-time.Minute, -time.Hour, time.Hour} {
 			id := storetest.Account(t, s)
 			f := storetest.Running(t, s, id)
@@ -255,6 +259,7 @@ func TestDueSyncsWait(t *testing.T) {
 func TestFencedOnceTheIntegrationIsGone(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		t.Helper()
 		id := storetest.Account(t, s)
 		f := storetest.Running(t, s, id)
 		storetest.Exec(t, s, "DELETE FROM integrations WHERE account_id = $1", id)
@@ -268,10 +273,11 @@ func TestFencedOnceTheIntegrationIsGone(t *testing.T) {
 func TestSyncsNewestFirst(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		t.Helper()
 		ctx := t.Context()
 		id := storetest.Account(t, s)
 		storetest.Connected(t, s, id)
-		var want []string
+		want := make([]string, 0, 3)
 		for _, kind := range []orgsync.Kind{orgsync.Manual, orgsync.Preview, orgsync.Manual} {
 			f := startClaimed(t, s, id, kind)
 			ok(t, s.FinishSync(ctx, f, orgsync.Outcome{Status: orgsync.Succeeded}))

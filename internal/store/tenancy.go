@@ -60,7 +60,7 @@ func (g tenancyGuard) statement(tx *gorm.DB) {
 		}
 		return
 	}
-	if g.touches(tx.Statement) && !(g.filters(tx.Statement) && g.joins(tx.Statement)) {
+	if g.touches(tx.Statement) && (!g.filters(tx.Statement) || !g.joins(tx.Statement)) {
 		g.refuse(tx)
 	}
 }

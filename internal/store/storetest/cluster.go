@@ -29,7 +29,8 @@ type cluster struct {
 	dir    string
 	url    string
 	cancel func()
-	done   chan error
+	done   chan struct{} // closed when the server has ended
+	exit   error         // why; read it after done
 }
 
 func startCluster() (*cluster, error) {
@@ -43,7 +44,7 @@ func startCluster() (*cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &cluster{dir: dir, done: make(chan error, 1)}
+	c := &cluster{dir: dir, done: make(chan struct{})}
 	if err := c.start(bin); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
@@ -55,14 +56,16 @@ func (c *cluster) start(bin string) error {
 	if err != nil {
 		return err
 	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
 	data := filepath.Join(c.dir, "data")
-	initdb := exec.Command(filepath.Join(bin, "initdb"), "--pgdata="+data, "--username=postgres", "--auth=trust", "--encoding=UTF8",
+	initdb := exec.CommandContext(ctx, filepath.Join(bin, "initdb"), "--pgdata="+data, "--username=postgres", "--auth=trust", "--encoding=UTF8",
 		"--locale=C", "--no-sync", "--no-instructions")
 	initdb.Dir, initdb.SysProcAttr = c.dir, &syscall.SysProcAttr{Credential: credential}
 	if out, err := initdb.CombinedOutput(); err != nil {
 		return fmt.Errorf("initdb: %w: %s", err, out)
 	}
-	port, err := freePort()
+	port, err := freePort(ctx)
 	if err != nil {
 		return err
 	}
@@ -89,7 +92,8 @@ func (c *cluster) run(bin, data string, port int, credential *syscall.Credential
 		err := postgres.Start()
 		started <- err
 		if err == nil {
-			c.done <- postgres.Wait()
+			c.exit = postgres.Wait()
+			close(c.done)
 		}
 	}()
 	if err := <-started; err != nil {
@@ -115,9 +119,8 @@ func (c *cluster) await() error {
 			return conn.Close(ctx)
 		}
 		select {
-		case exit := <-c.done:
-			c.done <- exit
-			return exit
+		case <-c.done:
+			return c.exit
 		case <-ctx.Done():
 			return err
 		case <-tick.C:
@@ -143,7 +146,7 @@ func binaries() (string, error) {
 		return "", errNoBinaries
 	}
 	version := func(path string) int {
-		n, _ := strconv.Atoi(filepath.Base(filepath.Dir(filepath.Dir(path)))) //nolint:errcheck // a strange directory comes last
+		n, _ := strconv.Atoi(filepath.Base(filepath.Dir(filepath.Dir(path)))) // a strange directory comes last
 		return n
 	}
 	newest := slices.MaxFunc(found, func(a, b string) int { return version(a) - version(b) })
@@ -173,8 +176,8 @@ func ordinaryUser(dir string) (*syscall.Credential, error) {
 	return nil, errors.New("PostgreSQL does not run as root, and there is no user postgres or nobody")
 }
 
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+func freePort(ctx context.Context) (int, error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return 0, err
 	}

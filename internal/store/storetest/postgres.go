@@ -28,7 +28,7 @@ type server struct {
 	cluster  *cluster // nil when the server is not ours
 }
 
-//nolint:gochecknoglobals // one server for each test process
+// shared is the one server of the test process.
 var shared server
 
 // PostgresURL returns the URL of a fresh database with our migrations applied, dropped when the test ends. It skips the test when there
@@ -81,10 +81,10 @@ func (s *server) boot() {
 	s.err = migrateTemplate(withDatabase(s.url, s.template))
 }
 
-func migrateTemplate(url string) error {
+func migrateTemplate(databaseURL string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	db, err := store.Open(ctx, url, store.Options{})
+	db, err := store.Open(ctx, databaseURL, store.Options{})
 	if err != nil {
 		return err
 	}
