@@ -25,7 +25,11 @@ type viewRow struct {
 	IntegrationSyncedAt *time.Time
 }
 
-const viewColumns = "m.*, o.name, o.name_folded, o.domain, d.name AS directory_name, i.last_synced_at AS integration_synced_at"
+// viewColumns looks the names up row by row. As joins they tempt PostgreSQL, when its statistics are behind a large new account, to
+// read the whole directory for every page.
+const viewColumns = `m.*, o.name, o.name_folded, o.domain,
+	(SELECT d.name FROM directory d WHERE d.account_id = m.account_id AND d.id = m.itglue_id) AS directory_name,
+	(SELECT i.last_synced_at FROM integrations i WHERE i.account_id = m.account_id) AS integration_synced_at`
 
 // view is a row on its way out, with what its candidates are found by.
 type view struct {
@@ -59,7 +63,7 @@ func (s *Store) Mapping(ctx context.Context, accountID, organizationID string) (
 	}
 	err := s.read(ctx, "read mapping", func(tx *gorm.DB) (err error) {
 		var row viewRow
-		q := withNames(mappingsOf(tx, accountID, mapping.Filter{})).Where("o.id = ?", organizationID)
+		q := mappingsOf(tx, accountID, mapping.Filter{}).Select(viewColumns).Where("o.id = ?", organizationID)
 		if err := q.Take(&row).Error; err != nil {
 			return orNotFound(err, noOrganization())
 		}
@@ -76,7 +80,7 @@ func (s *Store) Mapping(ctx context.Context, accountID, organizationID string) (
 // [errs.ValidationFailed].
 func (s *Store) Mappings(ctx context.Context, accountID string, f mapping.Filter) (rows page.Page[mapping.Row], err error) {
 	err = s.read(ctx, "list mappings", func(tx *gorm.DB) error {
-		q, err := byName(withNames(mappingsOf(tx, accountID, f)), f.After, f.Sort == mapping.SortNameDesc)
+		q, err := byName(mappingsOf(tx, accountID, f).Select(viewColumns), f.After, f.Sort == mapping.SortNameDesc)
 		if err != nil {
 			return err
 		}
@@ -111,12 +115,6 @@ func mappingsOf(tx *gorm.DB, accountID string, f mapping.Filter) *gorm.DB {
 		q = q.Where("m.unmatched_code = ?", string(f.Unmatched))
 	}
 	return matching(q, `o.name_folded LIKE ? ESCAPE '\'`, f.Search)
-}
-
-func withNames(q *gorm.DB) *gorm.DB {
-	return q.Select(viewColumns).
-		Joins("LEFT JOIN directory d ON d.account_id = m.account_id AND d.id = m.itglue_id").
-		Joins("LEFT JOIN integrations i ON i.account_id = m.account_id")
 }
 
 type candidateRow struct {

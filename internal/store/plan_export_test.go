@@ -28,24 +28,24 @@ func (s *Store) Explain(t *testing.T, accountID string, deep mapping.Row) map[st
 				Order("o.name_folded, o.id").Limit(51)
 		},
 		"mappings, page 1,000": func(tx *gorm.DB) *gorm.DB {
-			return withNames(mappingsOf(tx, accountID, mapping.Filter{})).
+			return mappingsOf(tx, accountID, mapping.Filter{}).Select(viewColumns).
 				Where(after, key, deep.OrganizationID).Order("o.name_folded, o.id").Limit(21)
 		},
 		"mappings, first page": func(tx *gorm.DB) *gorm.DB {
-			return withNames(mappingsOf(tx, accountID, mapping.Filter{})).Order("o.name_folded, o.id").Limit(51)
+			return mappingsOf(tx, accountID, mapping.Filter{}).Select(viewColumns).Order("o.name_folded, o.id").Limit(51)
 		},
 		"mappings, few of a state": func(tx *gorm.DB) *gorm.DB {
-			return withNames(mappingsOf(tx, accountID, mapping.Filter{State: mapping.Paused})).Order("o.name_folded, o.id").Limit(51)
+			return mappingsOf(tx, accountID, mapping.Filter{State: mapping.Paused}).Select(viewColumns).Order("o.name_folded, o.id").Limit(51)
 		},
 		"mappings, many of a state": func(tx *gorm.DB) *gorm.DB {
-			return withNames(mappingsOf(tx, accountID, mapping.Filter{State: mapping.Active})).Order("o.name_folded, o.id").Limit(51)
+			return mappingsOf(tx, accountID, mapping.Filter{State: mapping.Active}).Select(viewColumns).Order("o.name_folded, o.id").Limit(51)
 		},
 		"mappings, few of a reason": func(tx *gorm.DB) *gorm.DB {
-			return withNames(mappingsOf(tx, accountID, mapping.Filter{State: mapping.Unmapped, Unmatched: mapping.Ambiguous})).
+			return mappingsOf(tx, accountID, mapping.Filter{State: mapping.Unmapped, Unmatched: mapping.Ambiguous}).Select(viewColumns).
 				Order("o.name_folded, o.id").Limit(51)
 		},
 		"mappings, search": func(tx *gorm.DB) *gorm.DB {
-			return withNames(mappingsOf(tx, accountID, mapping.Filter{Search: "tion 1234"})).Order("o.name_folded, o.id").Limit(51)
+			return mappingsOf(tx, accountID, mapping.Filter{Search: "tion 1234"}).Select(viewColumns).Order("o.name_folded, o.id").Limit(51)
 		},
 		"mappings, count of a search": func(tx *gorm.DB) *gorm.DB {
 			return mappingsOf(tx, accountID, mapping.Filter{Search: "tion 1234"}).Select("count(*)")
