@@ -5,7 +5,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"time"
 
 	"github.com/orgbridge/orgbridge/internal/account"
 	"github.com/orgbridge/orgbridge/internal/config"
@@ -35,7 +34,7 @@ func withAccounts(f func(ctx context.Context, accounts *account.Service, in invo
 			return err
 		}
 		defer func() { err = errors.Join(err, db.Close()) }()
-		result, err := f(ctx, account.NewService(db, time.Now), in)
+		result, err := f(ctx, account.NewService(db, now), in)
 		if err != nil {
 			return err
 		}

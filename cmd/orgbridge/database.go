@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"time"
 
 	"github.com/orgbridge/orgbridge/internal/config"
 	"github.com/orgbridge/orgbridge/internal/jobs"
@@ -19,7 +18,7 @@ func openDatabase(ctx context.Context, c config.Config, logger *slog.Logger) (*s
 	if err := makeKeyset(c); err != nil {
 		return nil, err
 	}
-	db, err := store.Open(ctx, c.DatabaseURL, store.Options{Logger: logger, Now: time.Now})
+	db, err := store.Open(ctx, c.DatabaseURL, store.Options{Logger: logger, Now: now})
 	if err != nil {
 		return nil, err
 	}

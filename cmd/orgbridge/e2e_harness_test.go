@@ -49,11 +49,11 @@ func buildPrograms(dir string) error {
 	return nil
 }
 
-func program(t *testing.T, name string) string {
-	t.Helper()
+func program(tb testing.TB, name string) string {
+	tb.Helper()
 	dir, err := programs()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	if runtime.GOOS == "windows" {
 		name += ".exe"
@@ -62,9 +62,9 @@ func program(t *testing.T, name string) string {
 }
 
 // eventually asks until the answer is yes and fails the test when it takes longer than the limit.
-func eventually(t *testing.T, limit time.Duration, what string, yes func() bool) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), limit)
+func eventually(tb testing.TB, limit time.Duration, what string, yes func() bool) {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(tb.Context(), limit)
 	defer cancel()
 	ticker := time.NewTicker(10 * time.Millisecond)
 	defer ticker.Stop()
@@ -72,14 +72,14 @@ func eventually(t *testing.T, limit time.Duration, what string, yes func() bool)
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
-			t.Fatalf("waited %s in vain for: %s", limit, what)
+			tb.Fatalf("waited %s in vain for: %s", limit, what)
 		}
 	}
 }
 
 // process is a program that runs beside the test. Its output is shown when the test fails.
 type process struct {
-	t      *testing.T
+	t      testing.TB
 	cmd    *exec.Cmd
 	out    output
 	exited chan struct{}
@@ -102,24 +102,24 @@ func (o *output) String() string {
 	return o.text.String()
 }
 
-func start(t *testing.T, env []string, name string, args ...string) *process {
-	t.Helper()
+func start(tb testing.TB, env []string, name string, args ...string) *process {
+	tb.Helper()
 	// It outlives the test's context: how it ends is for the test to say.
-	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), program(t, name), args...)
-	p := &process{t: t, cmd: cmd, exited: make(chan struct{})}
-	p.cmd.Dir, p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = t.TempDir(), env, &p.out, &p.out
+	cmd := exec.CommandContext(context.WithoutCancel(tb.Context()), program(tb, name), args...)
+	p := &process{t: tb, cmd: cmd, exited: make(chan struct{})}
+	p.cmd.Dir, p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = tb.TempDir(), env, &p.out, &p.out
 	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	go func() {
 		_ = p.cmd.Wait() // the exit code is in ProcessState
 		close(p.exited)
 	}()
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		_ = p.cmd.Process.Kill()
 		<-p.exited
-		if t.Failed() {
-			t.Logf("output of %s %s:\n%s", name, strings.Join(args, " "), p.out.String())
+		if tb.Failed() {
+			tb.Logf("output of %s %s:\n%s", name, strings.Join(args, " "), p.out.String())
 		}
 	})
 	return p
@@ -161,7 +161,7 @@ func (p *process) end(signal os.Signal) int {
 
 // site is one installation: a database, a keyset, and a simulated IT Glue to connect to.
 type site struct {
-	t        *testing.T
+	t        testing.TB
 	database string
 	env      []string
 	sim      client // works the simulator
@@ -169,12 +169,12 @@ type site struct {
 
 const simKey = "ITG.e2e00000000000000000000000000000"
 
-func newSite(t *testing.T, databaseURL string) *site {
-	t.Helper()
-	sim := start(t, nil, "itglue-sim", "--addr", "127.0.0.1:0", "--api-key", simKey, "--organizations", "0")
+func newSite(tb testing.TB, databaseURL string, simFlags ...string) *site {
+	tb.Helper()
+	sim := start(tb, nil, "itglue-sim", append([]string{"--addr", "127.0.0.1:0", "--api-key", simKey, "--organizations", "0"}, simFlags...)...)
 	url := sim.word("url: ")
-	s := &site{t: t, database: databaseURL, sim: client{t: t, base: url}}
-	keyset := filepath.Join(t.TempDir(), "keyset.json")
+	s := &site{t: tb, database: databaseURL, sim: client{t: tb, base: url}}
+	keyset := filepath.Join(tb.TempDir(), "keyset.json")
 	s.env = []string{
 		"ORGBRIDGE_ADDR=127.0.0.1:0", "ORGBRIDGE_DATABASE_URL=" + databaseURL, "ORGBRIDGE_KEYSET=" + keyset,
 		"ORGBRIDGE_ITGLUE_US_URL=" + url, "ORGBRIDGE_ITGLUE_EU_URL=http://127.0.0.1:1", "ORGBRIDGE_ITGLUE_AU_URL=http://127.0.0.1:1",
@@ -229,7 +229,7 @@ func (s *site) newAccount() (token string) {
 
 // client speaks JSON.
 type client struct {
-	t     *testing.T
+	t     testing.TB
 	base  string
 	token string
 }
@@ -416,9 +416,9 @@ func (s *site) fast() {
 	call[any](s.sim, "DELETE", "/_sim/faults", nil, http.StatusNoContent)
 }
 
-func terminated(t *testing.T, s *server) {
-	t.Helper()
+func terminated(tb testing.TB, s *server) {
+	tb.Helper()
 	if code := s.end(syscall.SIGTERM); code != exitOK {
-		t.Errorf("exit code %d after SIGTERM", code)
+		tb.Errorf("exit code %d after SIGTERM", code)
 	}
 }

@@ -20,6 +20,9 @@ import (
 	"github.com/orgbridge/orgbridge/internal/store"
 )
 
+// now is the clock, in UTC and no finer than a database keeps it: what is answered at once and what is read later are the same.
+func now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
+
 // roles says what a process is there for.
 type roles struct {
 	api     bool
@@ -58,9 +61,9 @@ func newNode(ctx context.Context, c config.Config, r roles, logger *slog.Logger)
 // wire connects everything. Services enqueue syncs; the runner, which works them, needs no service that does.
 func (n *node) wire(c config.Config, r roles, keyset *seal.Keyset) (err error) {
 	dialer := integration.NewDialer(c.ITGlueURLs, c.ITGlueRequestsPer5Minutes)
-	connections := integration.NewService(integration.Config{Store: n.db, Keyset: keyset, ITGlue: dialer, Now: time.Now, Logger: n.logger})
+	connections := integration.NewService(integration.Config{Store: n.db, Keyset: keyset, ITGlue: dialer, Now: now, Logger: n.logger})
 	runner := orgsync.NewRunner(orgsync.RunnerConfig{
-		Syncs: n.db, State: n.db, Connections: connections, Now: time.Now, Logger: n.logger,
+		Syncs: n.db, State: n.db, Connections: connections, Now: now, Logger: n.logger,
 	})
 	n.jobs, err = jobs.New(jobs.Config{
 		Pool: n.db.PostgresPool(), SQLite: n.db.SQLite(), Workers: r.workers, Sync: runner, Sweeps: n.db, Logger: n.logger,
@@ -70,16 +73,16 @@ func (n *node) wire(c config.Config, r roles, keyset *seal.Keyset) (err error) {
 	}
 	connections.Starter = n.jobs
 
-	n.accounts = account.NewService(n.db, time.Now)
-	n.organizations = organization.NewService(n.db, time.Now)
+	n.accounts = account.NewService(n.db, now)
+	n.organizations = organization.NewService(n.db, now)
 	n.handler, err = api.New(api.Dependencies{
-		Log: n.logger, Now: time.Now, Ready: n.db.Ready, Draining: n.draining.Load, Version: versionName(),
+		Log: n.logger, Now: now, Ready: n.db.Ready, Draining: n.draining.Load, Version: versionName(),
 		Tokens:       n.accounts,
 		Integrations: n.db, IntegrationService: connections,
 		Organizations: n.db, OrganizationService: n.organizations,
-		Mappings: n.db, MappingService: mapping.NewService(n.db, connections, time.Now),
+		Mappings: n.db, MappingService: mapping.NewService(n.db, connections, now),
 		Syncs: n.db, SyncService: orgsync.NewService(orgsync.ServiceConfig{
-			Syncs: n.db, Refreshes: n.db, Reads: n.db, Connections: connections, Starter: n.jobs, Now: time.Now, Logger: n.logger,
+			Syncs: n.db, Refreshes: n.db, Reads: n.db, Connections: connections, Starter: n.jobs, Now: now, Logger: n.logger,
 		}),
 	})
 	if !r.api {

@@ -34,7 +34,7 @@ func prepareTokenCreate(fs *flag.FlagSet) action {
 	create := withAccounts(func(ctx context.Context, accounts *account.Service, _ invocation) (string, error) {
 		n := account.NewToken{AccountID: *accountID, Role: account.Role(*role), Name: *name}
 		if *expires != 0 {
-			at := time.Now().Add(*expires)
+			at := now().Add(*expires)
 			n.ExpiresAt = &at
 		}
 		_, secret, err := accounts.CreateToken(ctx, n)
