@@ -1,10 +1,10 @@
 package store
 
 import (
+	"slices"
 	"time"
 
 	"gorm.io/gorm"
-	"gorm.io/gorm/clause"
 
 	"github.com/orgbridge/orgbridge/internal/mapping"
 	"github.com/orgbridge/orgbridge/internal/names"
@@ -27,9 +27,6 @@ func (s *Store) applier(tx *gorm.DB, accountID string, states ...mapping.State) 
 // apply makes the planned changes and notes in place what became of each. Removals come first: they set free what others take.
 func (a applier) apply(changes []orgsync.Change) error {
 	if err := a.lock(changes); err != nil {
-		return err
-	}
-	if err := a.store.lookUpByID(a.tx); err != nil {
 		return err
 	}
 	for _, step := range []struct {
@@ -58,7 +55,7 @@ func (a applier) lock(changes []orgsync.Change) error {
 	if a.store.pool == nil { // SQLite lets one transaction write at a time anyway
 		return nil
 	}
-	var ids, locked []string
+	var ids []string
 	for i := range changes {
 		if changes[i].Status == orgsync.ChangePlanned {
 			ids = append(ids, changes[i].OrganizationID)
@@ -67,8 +64,10 @@ func (a applier) lock(changes []orgsync.Change) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	return a.tx.Model(&mappingRow{}).Clauses(clause.Locking{Strength: "UPDATE"}).
-		Where("account_id = ?", a.accountID).Where("organization_id IN ?", ids).Order("organization_id").Pluck("organization_id", &locked).Error
+	slices.Sort(ids) // ORDER BY would tempt the planner to walk an index over everything
+	rows := convert(ids, func(id string) []any { return []any{id} })
+	return a.tx.Exec(`WITH v(org_id) AS (VALUES ?)
+		SELECT m.organization_id FROM v, mappings m WHERE CAST(m.account_id AS text) = ? AND m.organization_id = v.org_id FOR UPDATE OF m`, a.store.values([]string{"uuid"}, rows), a.accountID).Error
 }
 
 // plannedOf returns the planned changes of one action. A second one for the same organization, or a second map to the same IT Glue

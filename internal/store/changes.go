@@ -42,6 +42,9 @@ func (s *Store) ApplyChanges(ctx context.Context, f orgsync.Fence, changes []org
 		if _, err := s.fence(tx, f, nil); err != nil {
 			return err
 		}
+		if err := s.lookUpByID(tx); err != nil {
+			return err
+		}
 		made := slices.Clone(changes)
 		if !dryRun {
 			if err := s.applier(tx, f.AccountID, mapping.Active).apply(made); err != nil {
@@ -56,11 +59,15 @@ func storeChanges(tx *gorm.DB, accountID, syncID string, changes []orgsync.Chang
 	if len(changes) == 0 {
 		return nil
 	}
-	var last int
-	err := tx.Model(&changeRow{}).Select("coalesce(max(seq), 0)").Where("account_id = ?", accountID).Where("sync_id = ?", syncID).
-		Scan(&last).Error
+	var seqs []int
+	err := tx.Model(&changeRow{}).Where("account_id = ?", accountID).Where("sync_id = ?", syncID).
+		Order("sync_id DESC, seq DESC").Limit(1).Pluck("seq", &seqs).Error // max(seq) would read them all
 	if err != nil {
 		return err
+	}
+	last := 0
+	if len(seqs) > 0 {
+		last = seqs[0]
 	}
 	rows := make([]changeRow, len(changes))
 	for i := range changes {

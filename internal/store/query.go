@@ -106,7 +106,7 @@ func (s *Store) lookUpByID(tx *gorm.DB) error {
 		return nil
 	}
 	return tx.Exec(`SELECT set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true),
-		set_config('enable_seqscan', 'off', true)`).Error
+		set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true), set_config('enable_sort', 'off', true)`).Error
 }
 
 // databaseTime is the database's clock plus a duration. SQLite writes it exactly as the driver writes times: trailing zeros of the

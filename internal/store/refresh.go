@@ -69,6 +69,9 @@ func (s *Store) refresh(
 	if err := s.refreshDirectory(tx, sync.AccountID, state, entry); err != nil {
 		return err
 	}
+	if err := s.lookUpByID(tx); err != nil {
+		return err
+	}
 	// A person asked for this one, so a paused mapping is not left out.
 	if err := s.applier(tx, sync.AccountID, mapping.Active, mapping.Paused).apply(changes); err != nil {
 		return err
