@@ -67,7 +67,8 @@ func (a applier) lock(changes []orgsync.Change) error {
 	slices.Sort(ids) // ORDER BY would tempt the planner to walk an index over everything
 	rows := convert(ids, func(id string) []any { return []any{id} })
 	return a.tx.Exec(`WITH v(org_id) AS (VALUES ?)
-		SELECT m.organization_id FROM v, mappings m WHERE CAST(m.account_id AS text) = ? AND m.organization_id = v.org_id FOR UPDATE OF m`, a.store.values([]string{"uuid"}, rows), a.accountID).Error
+		SELECT m.organization_id FROM v, mappings m WHERE CAST(m.account_id AS text) = ? AND m.organization_id = v.org_id FOR UPDATE OF m`,
+		a.store.values([]string{"uuid"}, rows), a.accountID).Error
 }
 
 // plannedOf returns the planned changes of one action. A second one for the same organization, or a second map to the same IT Glue
@@ -157,8 +158,7 @@ func (a applier) seen(planned []*orgsync.Change, done []string) error {
 		a.store.values([]string{"uuid", "text"}, rows), a.at, a.accountID).Error
 }
 
-// mapEqual maps organizations that still have the name and are unmapped, to targets that are still free. A person who takes a target
-// at the same moment makes the statement fail; run again, it sees that the target is taken.
+// mapEqual maps organizations that still have the name and are unmapped, to targets that are still free.
 func (a applier) mapEqual(planned []*orgsync.Change) (done []string, err error) {
 	rows := make([][]any, len(planned))
 	for i, c := range planned {

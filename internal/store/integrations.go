@@ -93,10 +93,10 @@ func (s *Store) Connect(ctx context.Context, accountID string, in integration.In
 }
 
 // lockIntegration returns the account's integration and keeps it from being removed until the transaction ends, or answers
-// [errs.NotConnected]. The lock is the weakest that does so: with a stronger one, two transactions that hold it could each wait for
-// the other to write to the row.
+// [errs.NotConnected]. Whoever changes mappings takes this lock first: within an account they wait for each other for as long as a batch
+// takes, and never lose a race for the same IT Glue organization.
 func lockIntegration(tx *gorm.DB, accountID string) (integrationRow, error) {
 	var row integrationRow
-	err := tx.Clauses(clause.Locking{Strength: "KEY SHARE"}).Where("account_id = ?", accountID).Take(&row).Error
+	err := tx.Clauses(clause.Locking{Strength: "NO KEY UPDATE"}).Where("account_id = ?", accountID).Take(&row).Error
 	return row, orNotFound(err, notConnected())
 }

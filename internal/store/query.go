@@ -82,12 +82,12 @@ func (s *Store) values(types []string, rows [][]any) clause.Expr {
 			text.WriteByte(',')
 		}
 		text.WriteByte('(')
-		for j := range row {
+		for j, typ := range types {
 			if j > 0 {
 				text.WriteByte(',')
 			}
 			if i == 0 && s.pool != nil {
-				text.WriteString("CAST(? AS " + types[j] + ")")
+				text.WriteString("CAST(? AS " + typ + ")")
 			} else {
 				text.WriteByte('?')
 			}
