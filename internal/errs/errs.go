@@ -119,5 +119,13 @@ func CodeOf(err error) Code {
 	return Internal
 }
 
+// DetailOf returns the sentence of the first [Error] in the chain; empty when there is none.
+func DetailOf(err error) string {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Detail
+	}
+	return ""
+}
+
 // Is tells whether err carries the code.
 func Is(err error, code Code) bool { return err != nil && CodeOf(err) == code }

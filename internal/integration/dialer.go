@@ -2,6 +2,7 @@ package integration
 
 import (
 	"errors"
+	"strings"
 
 	"github.com/orgbridge/orgbridge/internal/errs"
 	"github.com/orgbridge/orgbridge/pkg/itglue"
@@ -73,9 +74,10 @@ func explain(kind itglue.Kind) (code errs.Code, detail string) {
 	}
 }
 
-// Entry is the directory's copy of an IT Glue organization.
+// Entry is the directory's copy of an IT Glue organization. A NUL, which no database keeps as text, becomes U+FFFD: such a name is
+// shown and never taken over.
 func Entry(o itglue.Organization) DirectoryEntry {
 	return DirectoryEntry{
-		ID: o.ID, Name: o.Name, ShortName: o.ShortName, TypeName: o.TypeName, StatusName: o.StatusName, Primary: o.Primary,
+		ID: o.ID, Name: strings.ReplaceAll(o.Name, "\x00", "\uFFFD"), ShortName: o.ShortName, TypeName: o.TypeName, StatusName: o.StatusName, Primary: o.Primary,
 	}
 }

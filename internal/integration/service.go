@@ -115,7 +115,11 @@ func (s *Service) check(ctx context.Context, apiKey string, region itglue.Region
 	if err != nil {
 		return 0, err
 	}
-	return client.CountOrganizations(ctx)
+	count, err := client.CountOrganizations(ctx)
+	if itglue.IsNotFound(err) { // whatever answers there has no list of organizations
+		err = errs.New(errs.ITGlueBadAnswer, "IT Glue gave an answer that cannot be understood.").Because(err)
+	}
+	return count, err
 }
 
 func (s *Service) withRegionHint(ctx context.Context, err error, apiKey string, region itglue.Region) error {

@@ -46,14 +46,14 @@ type sweepWorker struct {
 func (*sweepWorker) Timeout(*river.Job[sweepArgs]) time.Duration { return sweepTimeout }
 
 func (w *sweepWorker) Work(ctx context.Context, _ *river.Job[sweepArgs]) error {
+	var failed []error
 	if _, err := w.store.TakeOverSyncs(ctx); err != nil {
-		return fmt.Errorf("take over syncs: %w", err)
+		failed = append(failed, fmt.Errorf("take over syncs: %w", err))
 	}
 	due, err := w.store.DueSyncs(ctx, sweepLimit)
 	if err != nil {
-		return fmt.Errorf("find due syncs: %w", err)
+		failed = append(failed, fmt.Errorf("find due syncs: %w", err))
 	}
-	var failed []error
 	for _, f := range due {
 		failed = append(failed, w.enqueue(ctx, f))
 	}

@@ -21,16 +21,12 @@ const (
 type decision struct {
 	requeue     bool
 	delay       time.Duration
-	failure     *Failure // nil when the run was only cut off
+	failure     *Failure // nil for a run that was only cut off, which goes on at once elsewhere
 	credentials Credentials
 }
 
-// decideFailure: a run that was cut off goes on at once elsewhere; what may go better later is tried again, after 5 s, 20 s and 80 s
-// or as long as IT Glue asks for; the rest has failed.
+// decideFailure: what may go better later is tried again, after 5 s, 20 s and 80 s or as long as IT Glue asks for; the rest has failed.
 func decideFailure(attempt int, err error) decision {
-	if errors.Is(err, context.Canceled) {
-		return decision{requeue: true}
-	}
 	failed := known(err)
 	d := decision{failure: &Failure{Code: failed.Code, Detail: failed.Detail}}
 	switch failed.Code {
@@ -45,14 +41,13 @@ func decideFailure(attempt int, err error) decision {
 }
 
 func known(err error) *errs.Error {
-	if errors.Is(err, context.DeadlineExceeded) {
-		return errs.New(errs.ITGlueTimeout, "The sync took too long.")
-	}
 	failed := integration.FromITGlue(err)
-	switch failed.Code {
-	case errs.NotFound: // IT Glue has no such list
+	switch {
+	case failed.Code == errs.NotFound: // IT Glue has no such list
 		return errs.New(errs.ITGlueBadAnswer, "IT Glue gave an answer that cannot be understood.")
-	case errs.Internal:
+	case failed.Code == errs.Internal && errors.Is(err, context.DeadlineExceeded):
+		return errs.New(errs.ITGlueTimeout, "The sync took too long.")
+	case failed.Code == errs.Internal:
 		return errs.New(errs.Internal, "The sync failed for a reason of ours. It is in the log.")
 	default:
 		return failed

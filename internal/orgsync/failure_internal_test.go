@@ -22,7 +22,14 @@ func TestDecideFailure(t *testing.T) {
 		credentials Credentials
 		atLeast     time.Duration
 	}{
-		"CutOffGoesOnAtOnce":         {err: fmt.Errorf("list: %w", context.Canceled), requeue: true},
+		"CancelledCallIsOurFault": {err: fmt.Errorf("list: %w", context.Canceled), code: errs.Internal},
+		"DatabaseTooSlow": {
+			err: errs.New(errs.Unavailable, "x").Because(context.DeadlineExceeded), requeue: true, code: errs.Unavailable,
+		},
+		"RequestTooSlow": {
+			err: fmt.Errorf("%w: %w", &itglue.Error{Kind: itglue.KindUnavailable}, context.DeadlineExceeded), requeue: true,
+			code: errs.ITGlueUnavailable,
+		},
 		"UnavailableIsTriedAgain":    {err: &itglue.Error{Kind: itglue.KindUnavailable}, requeue: true, code: errs.ITGlueUnavailable, atLeast: retryBase / 2},
 		"LaterAttemptsWaitLonger":    {attempt: 2, err: &itglue.Error{Kind: itglue.KindTimeout}, requeue: true, code: errs.ITGlueTimeout, atLeast: 40 * time.Second},
 		"LastAttemptFails":           {attempt: 3, err: &itglue.Error{Kind: itglue.KindUnavailable}, code: errs.ITGlueUnavailable},

@@ -37,23 +37,22 @@ func (l *lease) keep() {
 		case <-l.ctx.Done():
 			return
 		case <-ticker.C:
-			l.mu.Lock()
-			p := l.progress
-			l.mu.Unlock()
-			_ = l.beat(l.ctx, p) // a lost sync has ended the context, anything else is tried again
+			_ = l.beat(l.ctx, nil) // a lost sync has ended the context, anything else is tried again
 		}
 	}
 }
 
-// beat writes the progress and renews the lease. It answers [errs.Fenced], and ends the lease's context, when the sync is lost: either
+// beat writes the progress, or the last one again, and renews the lease. It answers [errs.Fenced], and ends the lease's context, when the sync is lost: either
 // the store says so, or it could not be asked for as long as the lease lasts, so that another node may have it by now.
-func (l *lease) beat(ctx context.Context, p Progress) error {
+func (l *lease) beat(ctx context.Context, p *Progress) error {
+	l.mu.Lock() // one beat after the other, so that progress never goes backwards
+	defer l.mu.Unlock()
+	if p != nil {
+		l.progress = *p
+	}
 	ctx, cancel := context.WithTimeout(ctx, l.runner.Lease/3)
 	defer cancel()
-	err := l.runner.Syncs.Heartbeat(ctx, l.fence, l.runner.Lease, p)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.progress = p
+	err := l.runner.Syncs.Heartbeat(ctx, l.fence, l.runner.Lease, l.progress)
 	switch {
 	case err == nil:
 		l.renewed = time.Now()

@@ -4,12 +4,14 @@ import (
 	"context"
 	"iter"
 	"slices"
-	"time"
 
 	"github.com/orgbridge/orgbridge/internal/errs"
 	"github.com/orgbridge/orgbridge/internal/integration"
 	"github.com/orgbridge/orgbridge/pkg/itglue"
 )
+
+// maxDirectory bounds what IT Glue can make us keep. The largest accounts known have a tenth of it.
+const maxDirectory = 1_000_000
 
 // maxListings is how often an incomplete listing is taken before the sync gives up.
 const maxListings = 2
@@ -22,6 +24,9 @@ func (r *run) list(ctx context.Context, client *itglue.Client) ([]integration.Di
 		for page, err := range client.OrganizationPages(ctx) {
 			if err != nil {
 				return nil, err
+			}
+			if page.TotalCount > maxDirectory {
+				return nil, errs.New(errs.ITGlueBadAnswer, "IT Glue announces more than %d organizations.", maxDirectory)
 			}
 			taken.add(page)
 			if err := r.progress(ctx, Listing, len(taken.entries), page.TotalCount); err != nil {
@@ -47,8 +52,9 @@ type listing struct {
 
 func (l *listing) add(page itglue.Page) {
 	if l.ids == nil {
-		l.ids, l.total = make(map[string]bool, page.TotalCount), page.TotalCount
-		l.entries = make([]integration.DirectoryEntry, 0, min(page.TotalCount, 1<<20))
+		expected := min(page.TotalCount, maxDirectory)
+		l.ids, l.total = make(map[string]bool, expected), page.TotalCount
+		l.entries = make([]integration.DirectoryEntry, 0, expected)
 	}
 	if page.TotalCount != l.total {
 		l.problem = "the number of organizations changed during the listing"
@@ -77,13 +83,10 @@ func (l *listing) fault() string {
 	}
 }
 
-// writeDirectory makes the stored directory the listing. Only differences are written, so a night without changes writes nothing.
-func (r *run) writeDirectory(ctx context.Context, entries []integration.DirectoryEntry, takenAt time.Time) error {
-	stored, err := r.State.Directory(ctx, r.fence.AccountID)
-	if err != nil {
-		return err
-	}
-	changed, gone := directoryDiff(stored, entries)
+// writeDirectory makes the stored directory the listing. Only differences are written, so a night without changes writes nothing, and
+// what a refresh wrote during the listing stays.
+func (r *run) writeDirectory(ctx context.Context, before state, entries []integration.DirectoryEntry) error {
+	changed, gone := directoryDiff(before.directory, entries)
 	for batch := range batches(changed) {
 		if err := r.State.WriteDirectory(ctx, r.fence, batch, nil); err != nil {
 			return err
@@ -94,7 +97,7 @@ func (r *run) writeDirectory(ctx context.Context, entries []integration.Director
 			return err
 		}
 	}
-	return r.State.DirectoryTaken(ctx, r.fence, takenAt)
+	return r.State.DirectoryTaken(ctx, r.fence, before.at)
 }
 
 // directoryDiff returns the entries that are new or differ, and the ids that are stored and not listed any more.

@@ -36,7 +36,9 @@ type Input struct {
 	Directory           []integration.DirectoryEntry
 	AutoMap             bool
 	RemovalLimitPercent int
-	Absences            map[string]Absence
+	// Removed is how many mappings an earlier attempt of the same sync has removed: they count towards its limit.
+	Removed  int
+	Absences map[string]Absence
 }
 
 // UnmatchedUpdate is a new reason why an organization is not mapped.
@@ -110,10 +112,13 @@ type planner struct {
 // removals follows the removal rule: gone is what is absent from a complete listing and answers 404 by id; too much of it is held.
 func (p *planner) removals() {
 	p.removed = map[string]bool{}
-	active, gone, unread := 0, 0, 0
+	mapped, active, gone, unread := 0, 0, 0, 0
 	var missing []*OrganizationState
 	for i := range p.in.Organizations {
 		o := &p.in.Organizations[i]
+		if o.State != mapping.Unmapped {
+			mapped++
+		}
 		if o.State != mapping.Active {
 			continue
 		}
@@ -130,9 +135,16 @@ func (p *planner) removals() {
 		case Readable, Unclear:
 		}
 	}
-	limit := RemovalLimit(active, p.in.RemovalLimitPercent)
-	p.plan.Held = len(missing) > 0 &&
-		(len(p.in.Directory) == 0 || gone > limit || unread > 0 || (gone == active && active > 1))
+	all := active + p.in.Removed
+	tooMany := gone+p.in.Removed > RemovalLimit(all, p.in.RemovalLimitPercent)
+	switch {
+	case len(p.in.Directory) == 0:
+		p.plan.Held = mapped > 0
+	case unread > 0:
+		p.plan.Held = true
+	case gone > 0:
+		p.plan.Held = tooMany || (gone == active && all > 1)
+	}
 	for _, o := range missing {
 		p.removal(o)
 	}

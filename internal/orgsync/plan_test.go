@@ -248,7 +248,8 @@ func TestRemovalRule(t *testing.T) {
 		if len(in.Directory) == 0 {
 			clear(in.Absences) // nothing is read when the listing is empty
 		}
-		wantRemoved, wantHeld := removalOracle(active, missing, percent, len(in.Directory) == 0, answer == orgsync.Gone)
+		in.Removed = rapid.IntRange(0, 3).Draw(t, "removed before")
+		wantRemoved, wantHeld := removalOracle(active, missing, in.Removed, percent, len(in.Directory) == 0, answer == orgsync.Gone)
 		p := orgsync.MakePlan(in)
 		if got := len(planned(p, orgsync.ActionUnmap)); got != wantRemoved || p.Held != (wantHeld > 0) || p.Counts.Held != wantHeld {
 			t.Fatalf("removed %d (want %d), held %d (want %d)", got, wantRemoved, p.Counts.Held, wantHeld)
@@ -256,7 +257,7 @@ func TestRemovalRule(t *testing.T) {
 	})
 }
 
-func removalOracle(active, missing, percent int, emptyListing, answers404 bool) (removed, held int) {
+func removalOracle(active, missing, before, percent int, emptyListing, answers404 bool) (removed, held int) {
 	if missing == 0 {
 		return 0, 0
 	}
@@ -266,14 +267,14 @@ func removalOracle(active, missing, percent int, emptyListing, answers404 bool) 
 	if !answers404 {
 		return 0, 0
 	}
-	limit := float64(active) * float64(percent) / 100
+	limit := float64(active+before) * float64(percent) / 100
 	if limit < 1 {
 		limit = 1
 	}
 	if limit > 50 {
 		limit = 50
 	}
-	if float64(missing) > float64(int(limit)) || (missing == active && active >= 2) {
+	if float64(missing+before) > float64(int(limit)) || (missing == active && active+before >= 2) {
 		return 0, missing
 	}
 	return missing, 0

@@ -24,8 +24,7 @@ const (
 	recordDeadline = 10 * time.Second
 	// maxReads bounds the reads by id of one run. What is missing beyond it stays unread and is therefore held.
 	maxReads = 500
-	// http404 is what IT Glue itself must have answered: an id that the client would not even ask for is no witness.
-	http404 = 404
+	http404  = 404 // feature packages know nothing of HTTP but this
 	// batchSize is how many changes are applied in one transaction.
 	batchSize = 1000
 )
@@ -65,15 +64,12 @@ func (r *Runner) Run(ctx context.Context, f Fence) error {
 	}
 	began := r.Now()
 	outcome, err := r.work(ctx, f, claimed)
-	if ctx.Err() != nil && err != nil {
-		err = ctx.Err()
-	}
 	recordCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordDeadline)
 	defer cancel()
 	if err == nil {
 		err = r.finish(recordCtx, f, outcome)
 	} else {
-		err = r.fail(recordCtx, f, claimed, err)
+		err = r.fail(recordCtx, f, claimed, err, ctx.Err() != nil)
 	}
 	if errs.Is(err, errs.Fenced) {
 		r.Logger.InfoContext(ctx, "sync lost its owner", "account", f.AccountID, "sync", f.SyncID, "epoch", f.Epoch)
@@ -114,14 +110,17 @@ func (r *Runner) finish(ctx context.Context, f Fence, o Outcome) error {
 }
 
 // fail records a run that ended with err: handed back when it was cut off or may go better later, failed otherwise.
-func (r *Runner) fail(ctx context.Context, f Fence, s Sync, err error) error {
+func (r *Runner) fail(ctx context.Context, f Fence, s Sync, err error, cutOff bool) error {
 	if errs.Is(err, errs.Fenced) {
 		return err
 	}
-	d := decideFailure(s.Attempt, err)
+	d := decision{requeue: true}
+	if !cutOff {
+		d = decideFailure(s.Attempt, err)
+	}
 	if d.requeue {
 		r.Logger.WarnContext(ctx, "sync handed back", "account", f.AccountID, "sync", f.SyncID, "after", d.delay, "error", err)
-		_, err := r.Syncs.RequeueSync(ctx, f, r.Now().Add(d.delay), d.failure)
+		_, err := r.Syncs.RequeueSync(ctx, f, d.delay, d.failure)
 		return err
 	}
 	r.Logger.ErrorContext(ctx, "sync failed", "account", f.AccountID, "sync", f.SyncID, "error", err)
@@ -145,30 +144,56 @@ func (r *run) do(ctx context.Context) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, err
 	}
-	began := r.Now()
+	before, err := r.readState(ctx)
+	if err != nil {
+		return Outcome{}, err
+	}
 	entries, err := r.list(ctx, client)
 	if err != nil {
 		return Outcome{}, err
 	}
-	plan, err := r.plan(ctx, client, in, entries)
+	plan, err := r.plan(ctx, client, in, before, entries)
 	if err != nil {
 		return Outcome{}, err
 	}
-	if err := r.writeDirectory(ctx, entries, began); err != nil {
-		return Outcome{}, err
+	if len(entries) > 0 || !plan.Held {
+		if err := r.writeDirectory(ctx, before, entries); err != nil {
+			return Outcome{}, err
+		}
 	}
 	if err := r.apply(ctx, plan); err != nil {
 		return Outcome{}, err
 	}
-	return r.outcome(plan, began), nil
+	return r.outcome(plan, before), nil
 }
 
-func (r *run) outcome(plan Plan, began time.Time) Outcome {
+// state is our side as it was before the listing began: what a person, or the refresh of one organization, changed since then is newer
+// than the listing and wins.
+type state struct {
+	at            time.Time
+	organizations []OrganizationState
+	directory     []integration.DirectoryEntry
+}
+
+func (r *run) readState(ctx context.Context) (s state, err error) {
+	s.at = r.Now()
+	if s.organizations, err = r.State.OrganizationStates(ctx, r.fence.AccountID); err != nil {
+		return state{}, err
+	}
+	s.directory, err = r.State.Directory(ctx, r.fence.AccountID)
+	return s, err
+}
+
+func (r *run) outcome(plan Plan, before state) Outcome {
 	o := Outcome{Status: Succeeded, Counts: plan.Counts, Credentials: CredentialsAccepted}
+	// What an earlier attempt renamed or mapped is in step now, and counted as what it was.
+	o.Counts.Unchanged = max(0, o.Counts.Unchanged-r.sync.Counts.Renamed-r.sync.Counts.Mapped)
 	if r.sync.Kind == Preview {
 		return o
 	}
-	o.ComparedAt = &began
+	if plan.Counts.Listed > 0 { // an empty listing is nothing to compare with
+		o.ComparedAt = &before.at
+	}
 	if plan.Held {
 		o.Status = Held
 	}
@@ -176,15 +201,11 @@ func (r *run) outcome(plan Plan, began time.Time) Outcome {
 }
 
 func (r *run) plan(
-	ctx context.Context, client *itglue.Client, in integration.Integration, entries []integration.DirectoryEntry,
-) (Plan, error) {
-	states, err := r.State.OrganizationStates(ctx, r.fence.AccountID)
-	if err != nil {
-		return Plan{}, err
-	}
+	ctx context.Context, client *itglue.Client, in integration.Integration, before state, entries []integration.DirectoryEntry,
+) (_ Plan, err error) {
 	input := Input{
-		Organizations: states, Directory: entries, AutoMap: AutoMapRuns(in.AutoMap, in.LastSyncedAt != nil),
-		RemovalLimitPercent: in.RemovalLimitPercent,
+		Organizations: before.organizations, Directory: entries, AutoMap: AutoMapRuns(in.AutoMap, in.LastSyncedAt != nil),
+		RemovalLimitPercent: in.RemovalLimitPercent, Removed: r.sync.Counts.Unmapped,
 	}
 	if input.Absences, err = r.confirm(ctx, client, input); err != nil {
 		return Plan{}, err
@@ -199,7 +220,7 @@ func (r *run) confirm(ctx context.Context, client *itglue.Client, in Input) (map
 	if len(in.Directory) == 0 {
 		missing = nil
 	}
-	limit, gone := RemovalLimit(activeCount(in.Organizations), in.RemovalLimitPercent), 0
+	limit, gone := RemovalLimit(activeCount(in.Organizations)+in.Removed, in.RemovalLimitPercent), in.Removed
 	absences := make(map[string]Absence, min(len(missing), maxReads))
 	for i, id := range missing {
 		if gone > limit || i == maxReads {
@@ -224,17 +245,22 @@ func (r *run) confirm(ctx context.Context, client *itglue.Client, in Input) (map
 // nothing about this one organization.
 func readAbsence(ctx context.Context, client *itglue.Client, id string) (Absence, error) {
 	_, err := client.Organization(ctx, id)
-	failed, _ := errors.AsType[*itglue.Error](err)
 	switch kind := itglue.KindOf(err); {
 	case err == nil:
 		return Readable, nil
-	case kind == itglue.KindNotFound && failed.Status == http404:
+	case isGone(err):
 		return Gone, nil
 	case kind == itglue.KindRejectedKey, kind == itglue.KindRateLimited, kind == "", ctx.Err() != nil:
 		return Unread, err
 	default:
 		return Unclear, nil
 	}
+}
+
+// isGone tells whether IT Glue itself answered 404. An id that the client would not even ask for is no witness.
+func isGone(err error) bool {
+	failed, ok := errors.AsType[*itglue.Error](err)
+	return ok && failed.Kind == itglue.KindNotFound && failed.Status == http404
 }
 
 func activeCount(states []OrganizationState) int {
@@ -274,5 +300,5 @@ func (r *run) apply(ctx context.Context, plan Plan) error {
 }
 
 func (r *run) progress(ctx context.Context, phase Phase, done, total int) error {
-	return r.lease.beat(ctx, Progress{Phase: phase, Done: done, Total: total})
+	return r.lease.beat(ctx, &Progress{Phase: phase, Done: done, Total: total})
 }

@@ -2,6 +2,7 @@ package orgsync_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -299,6 +300,184 @@ func TestWhatAPersonDoesDuringTheListingWins(t *testing.T) {
 	})
 }
 
+func TestWhatIsNewerThanTheListingWins(t *testing.T) {
+	t.Parallel()
+	eachWorld(t, func(w *world) {
+		theirs := w.theirs("Acme")
+		ours := w.ours("Acme")
+		w.connect()
+		w.itglue.Rename(theirs[0], "Acme Inc.")
+		// The page that the sync gets is slow to arrive: meanwhile the name changes again and a person refreshes.
+		w.itglue.Inject(itgluetest.Fault{Kind: itgluetest.FaultOtherJSON, Times: 1, Path: "/organizations", Body: `{"data": [{"id": "` + theirs[0] +
+			`", "type": "organizations", "attributes": {"name": "Acme Inc."}}], "meta": {"current-page": 1, "total-pages": 1, "total-count": 1}}`})
+		w.itglue.Inject(itgluetest.Fault{Kind: itgluetest.FaultCall, Times: 1, Path: "/organizations", Do: func() {
+			w.itglue.Rename(theirs[0], "Acme Ltd.")
+			_, err := w.syncs.Refresh(w.t.Context(), w.accountID, ours[0], w.token)
+			w.ok(err)
+		}})
+		w.expect(w.sync(orgsync.Manual), orgsync.Succeeded, "Acme rename refused changed-since-the-listing")
+		w.expectRow(ours[0], "Acme Ltd.", theirs[0], mapping.Active)
+		w.expect(w.sync(orgsync.Manual), orgsync.Succeeded)
+	})
+}
+
+func TestResumedSyncKeepsItsLimitAndItsCounts(t *testing.T) {
+	t.Parallel()
+	eachWorld(t, func(w *world) {
+		names := make([]string, 10)
+		for i := range names {
+			names[i] = fmt.Sprintf("Company %02d", i)
+		}
+		theirs := w.theirs(names...)
+		ours := w.ours(names...)
+		w.connect()
+		w.itglue.Delete(theirs[0])
+		w.itglue.Rename(theirs[1], "Company One")
+		s := w.start(orgsync.Manual)
+		w.ok(w.interrupted(s)) // after its changes were applied
+		s = w.read(s)
+		w.expectRow(ours[0], "Company 00", "", mapping.Unmapped)
+
+		w.itglue.Delete(theirs[2])
+		s = w.run(s)
+		w.expect(s, orgsync.Held, "Company 00 unmap applied deleted-in-itglue", "Company 01 rename applied renamed-in-itglue",
+			"Company 02 unmap held deleted-in-itglue")
+		w.expectRow(ours[2], "Company 02", theirs[2], mapping.Active)
+		if want := (orgsync.Counts{Listed: 8, Unchanged: 7, Renamed: 1, Unmapped: 1, Held: 1}); s.Counts != want {
+			w.t.Errorf("counts %+v, want %+v", s.Counts, want)
+		}
+	})
+}
+
+// interrupted runs the sync until all is applied and only its end is not recorded, and hands it back.
+func (w *world) interrupted(s orgsync.Sync) error {
+	config := w.runner.RunnerConfig
+	config.Syncs = endless{SyncStore: w.store}
+	return orgsync.NewRunner(config).Run(w.t.Context(), fence(s))
+}
+
+// endless loses the database in the moment when a sync ends.
+type endless struct{ orgsync.SyncStore }
+
+func (e endless) FinishSync(ctx context.Context, f orgsync.Fence, _ orgsync.Outcome) error {
+	_, err := e.RequeueSync(ctx, f, 0, nil)
+	return err
+}
+
+func TestReadsByIDStopAboveTheLimit(t *testing.T) {
+	t.Parallel()
+	eachWorld(t, func(w *world) {
+		names := make([]string, 20)
+		for i := range names {
+			names[i] = fmt.Sprintf("Company %02d", i)
+		}
+		theirs := w.theirs(names...)
+		w.ours(names...)
+		w.connect()
+		for _, id := range theirs[:10] {
+			w.itglue.Delete(id)
+		}
+		w.itglue.ResetCalls()
+		s := w.sync(orgsync.Manual)
+		if s.Status != orgsync.Held || s.Counts.Held != 10 || w.itglue.CallCount() != 1+3 {
+			w.t.Errorf("%s, counts %+v, %d requests; want 10 held with one listing and 3 reads", s.Status, s.Counts, w.itglue.CallCount())
+		}
+	})
+}
+
+func TestUnclearReadKeepsTheMapping(t *testing.T) {
+	t.Parallel()
+	eachWorld(t, func(w *world) {
+		theirs := w.theirs("Acme", "Bolt", "Crane")
+		ours := w.ours("Acme", "Bolt", "Crane")
+		w.connect()
+		w.itglue.Delete(theirs[0])
+		w.itglue.Inject(itgluetest.Fault{
+			Kind: itgluetest.FaultStatus, Status: http.StatusBadGateway, Style: itgluetest.BodyHTML, Path: "/organizations/*",
+		})
+		w.expect(w.sync(orgsync.Manual), orgsync.Succeeded, "Acme unmap refused absence-not-confirmed")
+		w.expectRow(ours[0], "Acme", theirs[0], mapping.Active)
+	})
+}
+
+func TestEmptyListingLeavesTheDirectoryAndAutoMapAlone(t *testing.T) {
+	t.Parallel()
+	eachWorld(t, func(w *world) {
+		theirs := w.theirs("Acme")
+		ours := w.ours("Acme")
+		remove := w.itglue.Inject(itgluetest.Fault{Kind: itgluetest.FaultEmptyList})
+		w.expect(w.connect(), orgsync.Succeeded)
+		remove()
+		w.expect(w.sync(orgsync.Manual), orgsync.Succeeded, "Acme map applied equal-name")
+		_, err := w.mappings.SetSyncEnabled(w.t.Context(), w.accountID, ours[0], false)
+		w.ok(err)
+		w.itglue.Inject(itgluetest.Fault{Kind: itgluetest.FaultEmptyList})
+		w.expect(w.sync(orgsync.Manual), orgsync.Held, "Acme skip refused paused")
+		if _, err := w.store.DirectoryEntry(w.t.Context(), w.accountID, theirs[0]); err != nil {
+			w.t.Errorf("the directory was emptied: %v", err)
+		}
+	})
+}
+
+func TestAbsurdTotalIsABadAnswer(t *testing.T) {
+	t.Parallel()
+	eachWorld(t, func(w *world) {
+		w.theirs("Acme")
+		w.connect()
+		w.itglue.Inject(itgluetest.Fault{Kind: itgluetest.FaultTotalCount, Count: 1 << 30})
+		if s := w.sync(orgsync.Manual); s.Failure == nil || s.Failure.Code != errs.ITGlueBadAnswer {
+			w.t.Errorf("failure %+v", s.Failure)
+		}
+	})
+}
+
+func TestSyncThatIsTakenOverTooOftenFails(t *testing.T) {
+	t.Parallel()
+	eachWorld(t, func(w *world) {
+		w.connect()
+		s := w.start(orgsync.Manual)
+		storetest.Exec(w.t, w.store, "UPDATE syncs SET attempt = 4 WHERE id = $1", s.ID)
+		if s = w.run(s); s.Status != orgsync.Failed || s.Failure.Code != errs.Internal {
+			w.t.Errorf("%s, %+v", s.Status, s.Failure)
+		}
+	})
+}
+
+func TestSecondOrganizationOfTheNameDuringTheReadsStopsAutoMap(t *testing.T) {
+	t.Parallel()
+	eachWorld(t, func(w *world) {
+		w.theirs("Acme")
+		ours := w.ours("Acme")
+		w.itglue.Inject(itgluetest.Fault{
+			Kind: itgluetest.FaultCall, Times: 1, MinPageSize: 1000, Path: "/organizations", Do: func() { w.ours("Acme") },
+		})
+		w.expect(w.connect(), orgsync.Succeeded, "Acme map refused changed-since-the-listing")
+		w.expectRow(ours[0], "Acme", "", mapping.Unmapped)
+	})
+}
+
+func TestLongPageDoesNotCostTheLease(t *testing.T) {
+	t.Parallel()
+	eachWorld(t, func(w *world) {
+		w.theirs("Acme")
+		w.connect()
+		config := w.runner.RunnerConfig
+		config.Lease = 300 * time.Millisecond
+		w.itglue.Inject(itgluetest.Fault{Kind: itgluetest.FaultDelay, Delay: time.Second, Path: "/organizations"})
+		s := w.start(orgsync.Manual)
+		w.itglue.Inject(itgluetest.Fault{Kind: itgluetest.FaultCall, Path: "/organizations", Do: func() {
+			if n, err := w.store.TakeOverSyncs(w.t.Context()); err != nil || n > 0 {
+				w.t.Errorf("%d syncs taken over, %v", n, err)
+			}
+		}})
+		w.ok(orgsync.NewRunner(config).Run(w.t.Context(), fence(s)))
+		if n, err := w.store.TakeOverSyncs(w.t.Context()); err != nil || n > 0 {
+			w.t.Errorf("%d syncs taken over, %v", n, err)
+		}
+		w.expect(w.read(s), orgsync.Succeeded)
+	})
+}
+
 func TestAutoMapStillRunsAfterAFailedInitialSync(t *testing.T) {
 	t.Parallel()
 	eachWorld(t, func(w *world) {
@@ -349,6 +528,18 @@ func TestRefresh(t *testing.T) {
 		w.itglue.Inject(itgluetest.Fault{Kind: itgluetest.FaultStatus, Status: http.StatusForbidden, Style: itgluetest.BodyMessage})
 		if _, err = refresh(ours[0]); !errs.Is(err, errs.ITGlueKeyRejected) || strings.Contains(err.Error(), apiKey) {
 			w.t.Errorf("refresh with a rejected key: %v", err)
+		}
+		attention := func() *integration.Attention {
+			in, err := w.store.Integration(w.t.Context(), w.accountID)
+			w.ok(err)
+			return in.Attention
+		}
+		if attention() == nil {
+			w.t.Error("the rejected key needs no attention")
+		}
+		w.itglue.ClearFaults()
+		if _, err = refresh(ours[0]); err != nil || attention() != nil {
+			w.t.Errorf("after the key was accepted again: %v, attention %+v", err, attention())
 		}
 	})
 }

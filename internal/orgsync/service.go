@@ -2,6 +2,7 @@ package orgsync
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -63,10 +64,9 @@ func (s *Service) Start(ctx context.Context, accountID string, kind Kind, by acc
 }
 
 func (s *Service) newSync(in integration.Integration, kind Kind, by account.Token) Sync {
-	now := s.Now()
 	return Sync{
 		ID: uuid.Must(uuid.NewV7()).String(), AccountID: in.AccountID, IntegrationID: in.ID, Kind: kind, Status: Queued, Epoch: 1,
-		NotBefore: now, CreatedAt: now, RequestedBy: &Requester{TokenID: by.ID, TokenName: by.Name},
+		CreatedAt: s.Now(), RequestedBy: &Requester{TokenID: by.ID, TokenName: by.Name},
 	}
 }
 
@@ -88,6 +88,9 @@ func (s *Service) Refresh(ctx context.Context, accountID, organizationID string,
 		return mapping.Row{}, errs.New(errs.NotMapped, "The organization is not mapped.")
 	}
 	entry, err := readEntry(ctx, client, state.ITGlueID)
+	if errs.Is(err, errs.ITGlueKeyRejected) {
+		err = errors.Join(err, s.Refreshes.RejectCredentials(ctx, accountID, in.ID, errs.DetailOf(err)))
+	}
 	if err != nil {
 		return mapping.Row{}, err
 	}
@@ -103,7 +106,7 @@ func (s *Service) Refresh(ctx context.Context, accountID, organizationID string,
 // readEntry reads one IT Glue organization by id; nil when it is gone.
 func readEntry(ctx context.Context, client *itglue.Client, id string) (*integration.DirectoryEntry, error) {
 	live, err := client.Organization(ctx, id)
-	if itglue.IsNotFound(err) {
+	if isGone(err) {
 		return nil, nil //nolint:nilnil // gone is an answer, not an error
 	}
 	if err != nil {

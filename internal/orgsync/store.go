@@ -13,13 +13,14 @@ type SyncStore interface {
 	// answers [errs.NotConnected] when the sync's integration is not the account's.
 	StartSync(ctx context.Context, s Sync) (stored Sync, started bool, err error)
 	// ClaimSync makes a queued sync of the fence's epoch running with a lease, sets StartedAt if it is the first time, and drops the
-	// changes of an earlier attempt that were not applied. It answers [errs.Fenced] when the sync is not there to be claimed.
+	// changes of an earlier attempt that were not applied; the counts of the sync it returns are those of the changes that were. It
+	// answers [errs.Fenced] when the sync is not there to be claimed.
 	ClaimSync(ctx context.Context, f Fence, lease time.Duration) (Sync, error)
 	// Heartbeat renews the lease and writes the progress, or answers [errs.Fenced].
 	Heartbeat(ctx context.Context, f Fence, lease time.Duration, p Progress) error
-	// RequeueSync hands a running sync back: queued, epoch + 1, not to be started before the given time. With a failure it counts as
-	// one more attempt and keeps the failure. It returns the new epoch.
-	RequeueSync(ctx context.Context, f Fence, notBefore time.Time, failure *Failure) (epoch int, err error)
+	// RequeueSync hands a running sync back: queued, epoch + 1, not to be started before the delay is over. With a failure it counts
+	// as one more attempt and keeps the failure. It returns the new epoch.
+	RequeueSync(ctx context.Context, f Fence, delay time.Duration, failure *Failure) (epoch int, err error)
 	// FinishSync ends a running sync. Of the counts it takes Listed and Unchanged; the others are counted from the stored changes.
 	FinishSync(ctx context.Context, f Fence, o Outcome) error
 }
@@ -36,9 +37,9 @@ type StateStore interface {
 	// DirectoryTaken notes when the directory was taken.
 	DirectoryTaken(ctx context.Context, f Fence, at time.Time) error
 	// ApplyChanges makes the planned changes, at most 1,000, each only if its row still is as the change says (a person's change
-	// wins): map needs an unmapped organization of that name that no person unmapped and a target that is free; rename needs an
-	// active mapping to the same IT Glue organization and the name Before; unmap needs an active mapping to ITGlueID. Changes that
-	// no longer fit become refused with [ReasonChangedMeanwhile]. Planned changes become applied; others are only recorded. With
+	// wins): map needs an unmapped organization, the only one of that name, that no person unmapped, and a target that is free;
+	// rename needs an active mapping to the same IT Glue organization and the name Before; unmap needs an active mapping to
+	// ITGlueID. Changes that no longer fit become refused with [ReasonChangedMeanwhile]. Planned changes become applied; others are only recorded. With
 	// dryRun all are only recorded. It stores all of them after those of earlier calls, renumbering Seq.
 	ApplyChanges(ctx context.Context, f Fence, changes []Change, dryRun bool) error
 	// ApplyUnmatched writes reasons for organizations that are still unmapped and that no person unmapped; at most 1,000.
@@ -49,9 +50,11 @@ type StateStore interface {
 type RefreshStore interface {
 	// OrganizationState answers [errs.NotFound] when the account has no such organization.
 	OrganizationState(ctx context.Context, accountID, organizationID string) (OrganizationState, error)
+	// RejectCredentials notes that IT Glue refused the key of the integration, if the account still has it.
+	RejectCredentials(ctx context.Context, accountID, integrationID, detail string) error
 	// Refresh stores an ended sync of kind [Organization] with its changes and applies those that are planned, all in one
-	// transaction: with an entry the directory gets it and the mapping's LastSyncedAt is set; without one the directory loses
-	// state.ITGlueID. When the mapping or the name is no longer as in state, it changes nothing and answers [errs.Conflict]; when the
+	// transaction. The key was accepted, so attention for a refused one ends. With an entry the directory gets it and the mapping's
+	// LastSyncedAt is set; without one the directory loses state.ITGlueID. When the mapping or the name is no longer as in state, it changes nothing and answers [errs.Conflict]; when the
 	// sync's integration is gone, [errs.NotConnected].
 	Refresh(ctx context.Context, s Sync, state OrganizationState, entry *integration.DirectoryEntry, changes []Change) error
 }

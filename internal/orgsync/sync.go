@@ -82,7 +82,7 @@ type Sync struct {
 	// Epoch counts the owners of the sync. What an earlier owner writes after a takeover is refused.
 	Epoch       int
 	Attempt     int
-	NotBefore   time.Time // when queued: not to be started earlier
+	NotBefore   time.Time // when queued again: not to be started earlier, by the database's clock; zero for at once
 	Progress    Progress
 	Counts      Counts
 	Failure     *Failure

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"slices"
 	"time"
 
 	"gorm.io/gorm"
@@ -26,9 +25,6 @@ func (s *Store) applier(tx *gorm.DB, accountID string, states ...mapping.State) 
 
 // apply makes the planned changes and notes in place what became of each. Removals come first: they set free what others take.
 func (a applier) apply(changes []orgsync.Change) error {
-	if err := a.lock(changes); err != nil {
-		return err
-	}
 	for _, step := range []struct {
 		action orgsync.Action
 		do     func([]*orgsync.Change) ([]string, error)
@@ -48,27 +44,6 @@ func (a applier) apply(changes []orgsync.Change) error {
 		settle(planned, done)
 	}
 	return nil
-}
-
-// lock keeps people from changing the mappings meanwhile; always in the same order, so that two transactions never wait in a circle.
-func (a applier) lock(changes []orgsync.Change) error {
-	if a.store.pool == nil { // SQLite lets one transaction write at a time anyway
-		return nil
-	}
-	var ids []string
-	for i := range changes {
-		if changes[i].Status == orgsync.ChangePlanned {
-			ids = append(ids, changes[i].OrganizationID)
-		}
-	}
-	if len(ids) == 0 {
-		return nil
-	}
-	slices.Sort(ids) // ORDER BY would tempt the planner to walk an index over everything
-	rows := convert(ids, func(id string) []any { return []any{id} })
-	return a.tx.Exec(`WITH v(org_id) AS (VALUES ?)
-		SELECT m.organization_id FROM v, mappings m WHERE CAST(m.account_id AS text) = ? AND m.organization_id = v.org_id FOR UPDATE OF m`,
-		a.store.values([]string{"uuid"}, rows), a.accountID).Error
 }
 
 // plannedOf returns the planned changes of one action. A second one for the same organization, or a second map to the same IT Glue
@@ -106,11 +81,11 @@ func settle(planned []*orgsync.Change, done []string) {
 }
 
 func (a applier) unmap(planned []*orgsync.Change) (done []string, err error) {
-	rows := make([][]any, len(planned))
+	rows := make([][]string, len(planned))
 	for i, c := range planned {
-		rows[i] = []any{c.OrganizationID, c.ITGlueID}
+		rows[i] = []string{c.OrganizationID, c.ITGlueID}
 	}
-	err = a.tx.Raw(`WITH v(org_id, target_id) AS (VALUES ?)
+	err = a.tx.Raw(`WITH v(org_id, target_id) AS (?)
 		UPDATE mappings SET state = 'unmapped', itglue_id = NULL, itglue_name = NULL, origin = NULL, mapped_at = NULL,
 			active_since = NULL, last_synced_at = NULL, unmatched_code = ?
 		FROM v
@@ -122,12 +97,12 @@ func (a applier) unmap(planned []*orgsync.Change) (done []string, err error) {
 }
 
 func (a applier) rename(planned []*orgsync.Change) (done []string, err error) {
-	rows := make([][]any, len(planned))
+	rows := make([][]string, len(planned))
 	for i, c := range planned {
-		rows[i] = []any{c.OrganizationID, c.ITGlueID, c.Before, c.After, names.Folded(c.After)}
+		rows[i] = []string{c.OrganizationID, c.ITGlueID, c.Before, c.After, names.Folded(c.After)}
 	}
 	types := []string{"uuid", "text", "text", "text", "text"}
-	err = a.tx.Raw(`WITH v(org_id, target_id, old_name, new_name, new_folded) AS (VALUES ?)
+	err = a.tx.Raw(`WITH v(org_id, target_id, old_name, new_name, new_folded) AS (?)
 		UPDATE organizations SET name = v.new_name, name_folded = v.new_folded, updated_at = ?
 		FROM v, mappings m
 		WHERE CAST(organizations.account_id AS text) = ? AND organizations.id = v.org_id AND organizations.name = v.old_name
@@ -146,26 +121,26 @@ func (a applier) seen(planned []*orgsync.Change, done []string) error {
 	for _, id := range done {
 		made[id] = true
 	}
-	rows := make([][]any, 0, len(done))
+	rows := make([][]string, 0, len(done))
 	for _, c := range planned {
 		if made[c.OrganizationID] {
-			rows = append(rows, []any{c.OrganizationID, clean(c.ITGlueName)})
+			rows = append(rows, []string{c.OrganizationID, clean(c.ITGlueName)})
 		}
 	}
-	return a.tx.Exec(`WITH v(org_id, target_name) AS (VALUES ?)
+	return a.tx.Exec(`WITH v(org_id, target_name) AS (?)
 		UPDATE mappings SET itglue_name = v.target_name, last_synced_at = ?
 		FROM v WHERE CAST(mappings.account_id AS text) = ? AND mappings.organization_id = v.org_id`,
 		a.store.values([]string{"uuid", "text"}, rows), a.at, a.accountID).Error
 }
 
-// mapEqual maps organizations that still have the name and are unmapped, to targets that are still free.
+// mapEqual maps organizations that are unmapped and still the only ones with their name, to targets that are still free.
 func (a applier) mapEqual(planned []*orgsync.Change) (done []string, err error) {
-	rows := make([][]any, len(planned))
+	rows := make([][]string, len(planned))
 	for i, c := range planned {
-		rows[i] = []any{c.OrganizationID, c.ITGlueID, clean(c.ITGlueName), c.OrganizationName}
+		rows[i] = []string{c.OrganizationID, c.ITGlueID, clean(c.ITGlueName), c.OrganizationName}
 	}
 	types := []string{"uuid", "text", "text", "text"}
-	err = a.tx.Raw(`WITH v(org_id, target_id, target_name, org_name) AS (VALUES ?)
+	err = a.tx.Raw(`WITH v(org_id, target_id, target_name, org_name) AS (?)
 		UPDATE mappings SET state = 'active', itglue_id = v.target_id, itglue_name = v.target_name, origin = 'auto',
 			mapped_at = ?, active_since = ?, last_synced_at = ?, unmatched_code = NULL
 		FROM v, organizations o
@@ -173,7 +148,9 @@ func (a applier) mapEqual(planned []*orgsync.Change) (done []string, err error) 
 			AND (mappings.unmatched_code IS NULL OR mappings.unmatched_code <> ?)
 			AND o.account_id = mappings.account_id AND o.id = v.org_id AND o.name = v.org_name
 			AND NOT EXISTS (SELECT 1 FROM mappings t WHERE t.account_id = ? AND t.itglue_id = v.target_id)
+			AND NOT EXISTS (SELECT 1 FROM organizations n
+				WHERE n.account_id = ? AND n.name_folded = o.name_folded AND n.name = o.name AND n.id <> o.id)
 		RETURNING organization_id`,
-		a.store.values(types, rows), a.at, a.at, a.at, a.accountID, string(mapping.UnmappedByPerson), a.accountID).Find(&done).Error
+		a.store.values(types, rows), a.at, a.at, a.at, a.accountID, string(mapping.UnmappedByPerson), a.accountID, a.accountID).Find(&done).Error
 	return done, raced(err)
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"slices"
+	"strconv"
 
 	"gorm.io/gorm"
 
@@ -51,11 +52,11 @@ func (s *Store) ApplyChanges(ctx context.Context, f orgsync.Fence, changes []org
 				return err
 			}
 		}
-		return storeChanges(tx, f.AccountID, f.SyncID, made)
+		return s.storeChanges(tx, f.AccountID, f.SyncID, made)
 	})
 }
 
-func storeChanges(tx *gorm.DB, accountID, syncID string, changes []orgsync.Change) error {
+func (s *Store) storeChanges(tx *gorm.DB, accountID, syncID string, changes []orgsync.Change) error {
 	if len(changes) == 0 {
 		return nil
 	}
@@ -69,16 +70,17 @@ func storeChanges(tx *gorm.DB, accountID, syncID string, changes []orgsync.Chang
 	if len(seqs) > 0 {
 		last = seqs[0]
 	}
-	rows := make([]changeRow, len(changes))
+	rows := make([][]string, len(changes))
 	for i := range changes {
 		c := &changes[i]
-		rows[i] = changeRow{
-			AccountID: accountID, SyncID: syncID, Seq: last + i + 1, Action: string(c.Action), Status: string(c.Status),
-			Reason: string(c.Reason), OrganizationID: c.OrganizationID, OrganizationName: clean(c.OrganizationName),
-			ITGlueID: c.ITGlueID, ITGlueName: clean(c.ITGlueName), Before: clean(c.Before), After: clean(c.After),
+		rows[i] = []string{
+			accountID, syncID, strconv.Itoa(last + i + 1), string(c.Action), string(c.Status), string(c.Reason),
+			c.OrganizationID, clean(c.OrganizationName), c.ITGlueID, clean(c.ITGlueName), clean(c.Before), clean(c.After),
 		}
 	}
-	return tx.Create(&rows).Error
+	types := []string{"uuid", "uuid", "integer", "text", "text", "text", "uuid", "text", "text", "text", "text", "text"}
+	return tx.Exec(`INSERT INTO sync_changes (account_id, sync_id, seq, action, status, reason,
+			organization_id, organization_name, itglue_id, itglue_name, before, after) ?`, s.values(types, rows)).Error
 }
 
 // ApplyUnmatched writes reasons for organizations that are still unmapped and that no person unmapped; at most 1,000. It answers
@@ -91,11 +93,11 @@ func (s *Store) ApplyUnmatched(ctx context.Context, f orgsync.Fence, updates []o
 		if err := s.lookUpByID(tx); err != nil {
 			return err
 		}
-		rows := make([][]any, len(updates))
+		rows := make([][]string, len(updates))
 		for i, u := range updates {
-			rows[i] = []any{u.OrganizationID, string(u.Code)}
+			rows[i] = []string{u.OrganizationID, string(u.Code)}
 		}
-		return tx.Exec(`WITH v(org_id, code) AS (VALUES ?)
+		return tx.Exec(`WITH v(org_id, code) AS (?)
 			UPDATE mappings SET unmatched_code = nullif(v.code, '') FROM v
 			WHERE CAST(mappings.account_id AS text) = ? AND mappings.organization_id = v.org_id AND mappings.state || '' = ?
 				AND (mappings.unmatched_code IS NULL OR mappings.unmatched_code <> ?)`,

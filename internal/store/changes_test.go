@@ -207,7 +207,7 @@ func TestClaimDropsWhatAnEarlierAttemptDidNotApply(t *testing.T) {
 		skip := orgsync.Change{Action: orgsync.ActionSkip, Status: orgsync.ChangeRefused, Reason: orgsync.ReasonPaused, OrganizationID: one}
 		ok(t, s.ApplyChanges(ctx, f, []orgsync.Change{mapChange(one, "One", storetest.Entry(1, "One")), skip}, false))
 		var err error
-		f.Epoch, err = s.RequeueSync(ctx, f, storetest.Now(), nil)
+		f.Epoch, err = s.RequeueSync(ctx, f, 0, nil)
 		ok(t, err)
 		storetest.Claim(t, s, f)
 		ok(t, s.ApplyChanges(ctx, f, []orgsync.Change{skip}, false))

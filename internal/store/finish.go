@@ -22,9 +22,12 @@ func (s *Store) FinishSync(ctx context.Context, f orgsync.Fence, o orgsync.Outco
 		if err != nil {
 			return err
 		}
-		columns, err := countChanges(tx, &row)
+		counts, err := countChanges(tx, &row)
 		if err != nil {
 			return err
+		}
+		columns := map[string]any{
+			"renamed": counts.Renamed, "mapped": counts.Mapped, "unmapped": counts.Unmapped, "held": counts.Held, "skipped": counts.Skipped,
 		}
 		columns["status"], columns["finished_at"], columns["lease_until"] = string(o.Status), s.now(), nil
 		columns["listed"], columns["unchanged"] = o.Counts.Listed, o.Counts.Unchanged
@@ -40,53 +43,46 @@ func (s *Store) FinishSync(ctx context.Context, f orgsync.Fence, o orgsync.Outco
 }
 
 // countChanges counts what a sync did by its stored changes; what a preview would do, they are planned.
-func countChanges(tx *gorm.DB, sync *syncRow) (map[string]any, error) {
+func countChanges(tx *gorm.DB, sync *syncRow) (counts orgsync.Counts, err error) {
 	var groups []struct {
 		Action string
 		Status string
 		N      int
 	}
-	err := tx.Model(&changeRow{}).Select("action, status, count(*) AS n").Where("account_id = ?", sync.AccountID).
+	err = tx.Model(&changeRow{}).Select("action, status, count(*) AS n").Where("account_id = ?", sync.AccountID).
 		Where("sync_id = ?", sync.ID).Group("action, status").Scan(&groups).Error
-	if err != nil {
-		return nil, err
-	}
 	done := orgsync.ChangeApplied
 	if orgsync.Kind(sync.Kind) == orgsync.Preview {
 		done = orgsync.ChangePlanned
 	}
-	counts := map[string]int{"renamed": 0, "mapped": 0, "unmapped": 0, "held": 0, "skipped": 0}
 	for _, g := range groups {
-		if column := countedAs(orgsync.Action(g.Action), orgsync.ChangeStatus(g.Status), done); column != "" {
-			counts[column] += g.N
+		if counted := countedAs(&counts, orgsync.Action(g.Action), orgsync.ChangeStatus(g.Status), done); counted != nil {
+			*counted += g.N
 		}
 	}
-	columns := make(map[string]any, len(counts))
-	for name, n := range counts {
-		columns[name] = n
-	}
-	return columns, nil
+	return counts, err
 }
 
-func countedAs(action orgsync.Action, status, done orgsync.ChangeStatus) string {
+// countedAs is the count that a change belongs to; nil when to none.
+func countedAs(counts *orgsync.Counts, action orgsync.Action, status, done orgsync.ChangeStatus) *int {
 	switch {
 	case status == orgsync.ChangeHeld:
-		return "held"
+		return &counts.Held
 	case status == orgsync.ChangeRefused:
-		return "skipped"
+		return &counts.Skipped
 	case status != done:
-		return ""
+		return nil
 	}
 	switch action {
 	case orgsync.ActionRename:
-		return "renamed"
+		return &counts.Renamed
 	case orgsync.ActionMap:
-		return "mapped"
+		return &counts.Mapped
 	case orgsync.ActionUnmap:
-		return "unmapped"
+		return &counts.Unmapped
 	case orgsync.ActionSkip:
 	}
-	return ""
+	return nil
 }
 
 // finishIntegration notes when all mappings were compared and what was learnt about the key.
@@ -99,23 +95,29 @@ func (s *Store) finishIntegration(tx *gorm.DB, accountID string, o *orgsync.Outc
 	}
 	switch o.Credentials {
 	case orgsync.CredentialsAccepted:
-		return of().Where("attention_code = ?", string(integration.CredentialsRejected)).
-			Updates(map[string]any{"attention_code": nil, "attention_detail": nil, "attention_since": nil}).Error
+		return clearRejected(tx, accountID)
 	case orgsync.CredentialsRejected:
-		return of().Updates(rejected(o, s.now())).Error
+		detail := ""
+		if o.Failure != nil {
+			detail = o.Failure.Detail
+		}
+		return of().Updates(rejected(detail, s.now())).Error
 	case orgsync.CredentialsUnknown:
 	}
 	return nil
 }
 
-func rejected(o *orgsync.Outcome, now time.Time) map[string]any {
-	detail := "IT Glue refused the API key."
-	if o.Failure != nil && o.Failure.Detail != "" {
-		detail = clean(o.Failure.Detail)
-	}
+// clearRejected ends the attention for a refused key, and no other.
+func clearRejected(tx *gorm.DB, accountID string) error {
+	return tx.Model(&integrationRow{}).Where("account_id = ?", accountID).
+		Where("attention_code = ?", string(integration.CredentialsRejected)).
+		Updates(map[string]any{"attention_code": nil, "attention_detail": nil, "attention_since": nil}).Error
+}
+
+func rejected(detail string, now time.Time) map[string]any {
 	code := string(integration.CredentialsRejected)
 	return map[string]any{
-		"attention_code": code, "attention_detail": detail,
+		"attention_code": code, "attention_detail": clean(detail),
 		"attention_since": gorm.Expr("CASE WHEN attention_code = ? THEN attention_since ELSE ? END", code, now),
 	}
 }

@@ -1,6 +1,8 @@
 package store
 
 import (
+	"encoding/json"
+	"fmt"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -73,29 +75,22 @@ func badCursor() *errs.Error {
 	return errs.Invalid(errs.Field{Parameter: "cursor", Code: "invalid", Detail: "The cursor is not one of this list."})
 }
 
-// values renders rows for `WITH v(…) AS (VALUES ?)`. PostgreSQL takes the types of the columns from the casts in the first row.
-func (s *Store) values(types []string, rows [][]any) clause.Expr {
-	var text strings.Builder
-	vars := make([]any, 0, len(rows)*len(types))
-	for i, row := range rows {
-		if i > 0 {
-			text.WriteByte(',')
+// values renders rows of strings for `WITH v(…) AS (?)`, as one JSON parameter: thousands of parameters cost more than the work that
+// is done with them. The types are those that PostgreSQL gives the columns.
+func (s *Store) values(types []string, rows [][]string) clause.Expr {
+	list, _ := json.Marshal(rows) //nolint:errchkjson // strings always can be
+	columns := make([]string, len(types))
+	for i, t := range types {
+		columns[i] = fmt.Sprintf("item.value ->> %d", i)
+		if s.pool != nil {
+			columns[i] = fmt.Sprintf("CAST(item.value ->> %d AS %s)", i, t)
 		}
-		text.WriteByte('(')
-		for j, typ := range types {
-			if j > 0 {
-				text.WriteByte(',')
-			}
-			if i == 0 && s.pool != nil {
-				text.WriteString("CAST(? AS " + typ + ")")
-			} else {
-				text.WriteByte('?')
-			}
-		}
-		text.WriteByte(')')
-		vars = append(vars, row...)
 	}
-	return gorm.Expr(text.String(), vars...)
+	from := "json_each(?) AS item"
+	if s.pool != nil {
+		from = "jsonb_array_elements(CAST(? AS jsonb)) AS item(value)"
+	}
+	return gorm.Expr("SELECT "+strings.Join(columns, ", ")+" FROM "+from, string(list))
 }
 
 // lookUpByID has the rows that a list of values joins found by their ids, one by one, until the transaction ends. Both planners are
@@ -116,6 +111,15 @@ func (s *Store) databaseTime(after time.Duration) clause.Expr {
 		return gorm.Expr("(now() + make_interval(secs => ?))", after.Seconds())
 	}
 	return gorm.Expr("rtrim(rtrim(strftime('%Y-%m-%d %H:%M:%f', 'now', ? || ' seconds'), '0'), '.') || '+00:00'", after.Seconds())
+}
+
+// later is the later of a column's time and the database's clock plus a duration.
+func (s *Store) later(column string, after time.Duration) clause.Expr {
+	function := "max(?, ?)"
+	if s.pool != nil {
+		function = "greatest(?, ?)"
+	}
+	return gorm.Expr(function, clause.Column{Name: column}, s.databaseTime(after))
 }
 
 // orNil keeps an empty string as NULL.

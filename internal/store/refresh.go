@@ -39,7 +39,18 @@ func (s *Store) Refresh(
 		if err := tx.Create(&stored).Error; err != nil {
 			return err
 		}
+		if err := clearRejected(tx, row.AccountID); err != nil {
+			return err
+		}
 		return s.refresh(tx, &row, &state, entry, append([]orgsync.Change(nil), changes...))
+	})
+}
+
+// RejectCredentials notes that IT Glue refused the key of the integration, if the account still has it.
+func (s *Store) RejectCredentials(ctx context.Context, accountID, integrationID, detail string) error {
+	return s.inTx(ctx, "note rejected credentials", func(tx *gorm.DB) error {
+		return tx.Model(&integrationRow{}).Where("account_id = ?", accountID).Where("id = ?", integrationID).
+			Updates(rejected(detail, s.now())).Error
 	})
 }
 
@@ -76,7 +87,7 @@ func (s *Store) refresh(
 	if err := s.applier(tx, sync.AccountID, mapping.Active, mapping.Paused).apply(changes); err != nil {
 		return err
 	}
-	return storeChanges(tx, sync.AccountID, sync.ID, changes)
+	return s.storeChanges(tx, sync.AccountID, sync.ID, changes)
 }
 
 func (s *Store) refreshDirectory(

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
 
 	"github.com/orgbridge/orgbridge/internal/orgsync"
 )
@@ -11,8 +12,11 @@ import (
 // TakeOverSyncs makes running syncs whose lease ran out queued again, with epoch and attempt + 1, and says how many.
 func (s *Store) TakeOverSyncs(ctx context.Context) (n int, err error) {
 	err = s.inTx(ctx, "take over syncs", func(tx *gorm.DB) error {
-		taken := acrossAccounts(tx).Model(&syncRow{}).
+		lapsed := acrossAccounts(tx).Model(&syncRow{}).Select("id").
 			Where("status = ?", string(orgsync.Running)).Where("lease_until < ?", s.databaseTime(0)).
+			// A sync that a frozen transaction holds must not keep those of all other accounts waiting.
+			Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate, Options: clause.LockingOptionsSkipLocked})
+		taken := acrossAccounts(tx).Model(&syncRow{}).Where("id IN (?)", lapsed).
 			Updates(map[string]any{
 				"status": string(orgsync.Queued), "epoch": gorm.Expr("epoch + 1"), "attempt": gorm.Expr("attempt + 1"),
 				"lease_until": nil, "not_before": nil,

@@ -131,7 +131,8 @@ func startSync(tx *gorm.DB, row syncRow) (stored orgsync.Sync, started bool, err
 }
 
 // ClaimSync makes a queued sync of the fence's epoch running with a lease, sets StartedAt if it is the first time, and drops the
-// changes of an earlier attempt that were not applied. It answers [errs.Fenced] when the sync is not there to be claimed.
+// changes of an earlier attempt that were not applied. The counts of the sync it returns are those of the changes that were. It answers
+// [errs.Fenced] when the sync is not there to be claimed.
 func (s *Store) ClaimSync(ctx context.Context, f orgsync.Fence, lease time.Duration) (claimed orgsync.Sync, err error) {
 	err = s.inTx(ctx, "claim sync", func(tx *gorm.DB) error {
 		row, err := s.write(tx, f, orgsync.Queued, map[string]any{
@@ -142,9 +143,14 @@ func (s *Store) ClaimSync(ctx context.Context, f orgsync.Fence, lease time.Durat
 		if err != nil {
 			return err
 		}
-		claimed = row.sync()
-		return tx.Where("account_id = ?", f.AccountID).Where("sync_id = ?", f.SyncID).Where("status <> ?", string(orgsync.ChangeApplied)).
+		err = tx.Where("account_id = ?", f.AccountID).Where("sync_id = ?", f.SyncID).Where("status <> ?", string(orgsync.ChangeApplied)).
 			Delete(&changeRow{}).Error
+		if err != nil {
+			return err
+		}
+		claimed = row.sync()
+		claimed.Counts, err = countChanges(tx, &row)
+		return err
 	})
 	return claimed, err
 }
@@ -159,11 +165,11 @@ func (s *Store) Heartbeat(ctx context.Context, f orgsync.Fence, lease time.Durat
 	})
 }
 
-// RequeueSync hands a running sync back: queued, epoch + 1, not to be started before the given time. With a failure it counts as one
-// more attempt and keeps the failure. It returns the new epoch, or answers [errs.Fenced].
-func (s *Store) RequeueSync(ctx context.Context, f orgsync.Fence, notBefore time.Time, failure *orgsync.Failure) (epoch int, err error) {
+// RequeueSync hands a running sync back: queued, epoch + 1, not to be started before the delay is over. With a failure it counts as
+// one more attempt and keeps the failure. It returns the new epoch, or answers [errs.Fenced].
+func (s *Store) RequeueSync(ctx context.Context, f orgsync.Fence, delay time.Duration, failure *orgsync.Failure) (epoch int, err error) {
 	columns := map[string]any{
-		"status": string(orgsync.Queued), "epoch": f.Epoch + 1, "lease_until": nil, "not_before": instant(notBefore),
+		"status": string(orgsync.Queued), "epoch": f.Epoch + 1, "lease_until": nil, "not_before": s.databaseTime(delay),
 	}
 	if failure != nil {
 		columns["attempt"] = gorm.Expr("attempt + 1")
@@ -181,9 +187,10 @@ func (s *Store) RequeueSync(ctx context.Context, f orgsync.Fence, notBefore time
 
 // fence is the first statement of every write of a running sync. It answers [errs.Fenced] unless the sync is running in the fence's
 // epoch and its integration is still there, writes the columns, if any, and keeps both rows as they are until the transaction ends.
+// Without columns it renews the lease: heartbeats wait while the transaction holds the row.
 func (s *Store) fence(tx *gorm.DB, f orgsync.Fence, columns map[string]any) (syncRow, error) {
 	if columns == nil {
-		columns = map[string]any{"epoch": f.Epoch}
+		columns = map[string]any{"lease_until": s.later("lease_until", orgsync.DefaultLease)}
 	}
 	return s.write(tx, f, orgsync.Running, columns)
 }

@@ -26,5 +26,5 @@ CREATE TABLE directory (
     status_name TEXT    NOT NULL,
     is_primary  BOOLEAN NOT NULL,
     PRIMARY KEY (account_id, id)
-);
+) WITHOUT ROWID;
 CREATE INDEX directory_name ON directory (account_id, name_folded, id);

@@ -29,5 +29,5 @@ CREATE TABLE mappings (
     FOREIGN KEY (account_id, organization_id) REFERENCES organizations (account_id, id) ON DELETE CASCADE,
     CHECK ((state = 'unmapped') = (itglue_id IS NULL)),
     CHECK (state = 'unmapped' OR unmatched_code IS NULL)
-);
+) WITHOUT ROWID;
 CREATE INDEX mappings_state ON mappings (account_id, state, unmatched_code);

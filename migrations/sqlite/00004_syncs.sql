@@ -52,4 +52,4 @@ CREATE TABLE sync_changes (
     after             TEXT    NOT NULL,
     PRIMARY KEY (sync_id, seq),
     FOREIGN KEY (account_id, sync_id) REFERENCES syncs (account_id, id) ON DELETE CASCADE
-);
+) WITHOUT ROWID;

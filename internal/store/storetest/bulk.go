@@ -6,17 +6,18 @@ import (
 	"github.com/orgbridge/orgbridge/internal/store"
 )
 
-// Organizations stores n unmapped organizations at once, called "Organization 1" and so on.
+// Organizations stores n unmapped organizations at once, called "Organization 1" and so on. Their ids ascend, as those of organizations
+// that are added one after the other do.
 func Organizations(tb testing.TB, s *store.Store, accountID string, n int) {
 	tb.Helper()
 	if s.SQLite() != nil {
 		Exec(tb, s, `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?2)
 			INSERT INTO organizations (id, account_id, name, name_folded, domain, email_platform, created_at, updated_at)
-			SELECT printf('00000000-0000-7000-8000-%s', substr(lower(hex(randomblob(6))), 1, 12)), ?1, 'Organization ' || i, 'organization ' || i,
+			SELECT printf('01900000-0000-7000-8000-%012x', i + (SELECT count(*) FROM organizations)), ?1, 'Organization ' || i, 'organization ' || i,
 				'o' || i || '.example.com', 'microsoft_365', '2026-01-02 03:04:05+00:00', '2026-01-02 03:04:05+00:00' FROM n`, accountID, n)
 	} else {
 		Exec(tb, s, `INSERT INTO organizations (id, account_id, name, name_folded, domain, email_platform, created_at, updated_at)
-			SELECT gen_random_uuid(), $1, 'Organization ' || i, 'organization ' || i, 'o' || i || '.example.com', 'microsoft_365',
+			SELECT CAST('01900000-0000-7000-8000-' || lpad(to_hex(i + (SELECT count(*) FROM organizations)), 12, '0') AS uuid), $1, 'Organization ' || i, 'organization ' || i, 'o' || i || '.example.com', 'microsoft_365',
 				'2026-01-02 03:04:05+00:00', '2026-01-02 03:04:05+00:00' FROM generate_series(1, $2::integer) i`, accountID, n)
 	}
 	Exec(tb, s, `INSERT INTO mappings (organization_id, account_id, state)
