@@ -34,8 +34,8 @@ func wellFormed(secret string) bool {
 		return false
 	}
 	raw, err := secretEncoding().DecodeString(encoded)
-	if err != nil || len(raw) != secretBytes+crc32.Size {
-		return false
+	if err != nil || len(raw) != secretBytes+crc32.Size || secretEncoding().EncodeToString(raw) != encoded {
+		return false // the last character has bits to spare, which decoding ignores
 	}
 	return binary.BigEndian.Uint32(raw[secretBytes:]) == crc32.ChecksumIEEE(raw[:secretBytes])
 }

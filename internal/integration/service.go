@@ -13,8 +13,13 @@ import (
 	"github.com/orgbridge/orgbridge/pkg/itglue"
 )
 
-// hintLength is how many characters of a key are shown.
-const hintLength = 4
+const (
+	// hintLength is how many characters of a key are shown, if it is so long that they tell nothing of it.
+	hintLength   = 4
+	minHintedKey = 16
+	// interactiveTimeout bounds what a waiting person's request spends on IT Glue, so that there is time left to tell how it went.
+	interactiveTimeout = 40 * time.Second
+)
 
 // SyncStarter begins a stored sync soon. A sync that it could not begin is begun later by the sweeper.
 type SyncStarter interface {
@@ -62,7 +67,7 @@ func (s *Service) connect(
 	ctx context.Context, accountID string, by account.Token, apiKey string, region itglue.Region,
 ) (Integration, error) {
 	in := Integration{
-		AccountID: accountID, ID: newID(), Region: region, APIKeyHint: apiKey[max(0, len(apiKey)-hintLength):], ConnectedAt: s.Now(),
+		AccountID: accountID, ID: newID(), Region: region, APIKeyHint: hint(apiKey), ConnectedAt: s.Now(),
 		AutoMap: OnConnect, RemovalLimitPercent: DefaultRemovalLimitPercent,
 	}
 	var err error
@@ -77,6 +82,13 @@ func (s *Service) connect(
 		s.Logger.WarnContext(ctx, "initial sync left to the sweeper", "account", accountID, "sync", initial.ID, "error", err)
 	}
 	return in, nil
+}
+
+func hint(apiKey string) string {
+	if len(apiKey) < minHintedKey {
+		return ""
+	}
+	return apiKey[len(apiKey)-hintLength:]
 }
 
 // TestResult is what IT Glue says of a key. Organizations counts what it gives access to. Code, Detail and RegionHint (the region that
@@ -115,6 +127,8 @@ func (s *Service) check(ctx context.Context, apiKey string, region itglue.Region
 	if err != nil {
 		return 0, err
 	}
+	ctx, cancel := Interactive(ctx)
+	defer cancel()
 	count, err := client.CountOrganizations(ctx)
 	if itglue.IsNotFound(err) { // whatever answers there has no list of organizations
 		err = errs.New(errs.ITGlueBadAnswer, "IT Glue gave an answer that cannot be understood.").Because(err)
@@ -147,7 +161,8 @@ func (s *Service) acceptingRegion(ctx context.Context, apiKey string, refused it
 	return ""
 }
 
-// Client returns the account's integration with a client for its IT Glue. It answers [errs.NotConnected] when there is none.
+// Client returns the account's integration with a client for its IT Glue. It answers [errs.NotConnected] when there is none, and
+// [errs.Unavailable] when this process has not the keyset that the key was sealed with.
 func (s *Service) Client(ctx context.Context, accountID string) (*itglue.Client, Integration, error) {
 	in, err := s.Store.Integration(ctx, accountID)
 	if err != nil {
@@ -155,10 +170,16 @@ func (s *Service) Client(ctx context.Context, accountID string) (*itglue.Client,
 	}
 	apiKey, err := s.Keyset.Open(in.SealedKey, keyOwner(in))
 	if err != nil {
-		return nil, Integration{}, err
+		return nil, Integration{}, errs.New(errs.Unavailable,
+			"The stored IT Glue key cannot be opened by this server. Its operator has to look at the keyset.").Because(err)
 	}
 	client, err := s.ITGlue.Dial(apiKey, in.Region)
 	return client, in, err
+}
+
+// Interactive gives a call to IT Glue that a person waits for its deadline.
+func Interactive(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, interactiveTimeout)
 }
 
 // keyOwner binds a sealed key to its account and connection and to being an API key.

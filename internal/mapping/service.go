@@ -45,14 +45,16 @@ func (s *Service) Map(ctx context.Context, accountID, organizationID, itglueID s
 }
 
 func (s *Service) target(ctx context.Context, accountID, itglueID string) (integration.DirectoryEntry, error) {
-	client, _, err := s.connections.Client(ctx, accountID)
-	if err != nil {
-		return integration.DirectoryEntry{}, err
-	}
 	entry, err := s.store.DirectoryEntry(ctx, accountID, itglueID)
 	if err == nil || !errs.Is(err, errs.NotFound) {
 		return entry, err
 	}
+	client, _, err := s.connections.Client(ctx, accountID)
+	if err != nil {
+		return integration.DirectoryEntry{}, err
+	}
+	ctx, cancel := integration.Interactive(ctx)
+	defer cancel()
 	live, err := client.Organization(ctx, itglueID)
 	if itglue.IsNotFound(err) {
 		return integration.DirectoryEntry{}, errs.Invalid(errs.Field{

@@ -105,6 +105,8 @@ func (s *Service) Refresh(ctx context.Context, accountID, organizationID string,
 
 // readEntry reads one IT Glue organization by id; nil when it is gone.
 func readEntry(ctx context.Context, client *itglue.Client, id string) (*integration.DirectoryEntry, error) {
+	ctx, cancel := integration.Interactive(ctx)
+	defer cancel()
 	live, err := client.Organization(ctx, id)
 	if isGone(err) {
 		return nil, nil //nolint:nilnil // gone is an answer, not an error

@@ -8,7 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/tink-crypto/tink-go/v2/aead"
@@ -46,10 +48,11 @@ func read(ref string) ([]byte, error) {
 	encoded, inline := strings.CutPrefix(ref, envPrefix)
 	if !inline {
 		raw, err := os.ReadFile(ref) //nolint:gosec // the operator names the file
-		if err != nil {
-			return nil, fmt.Errorf("read the keyset: %w", err)
+		if failed, ok := errors.AsType[*fs.PathError](err); ok {
+			// The name is left out: it is the keyset itself when somebody forgot the prefix.
+			return nil, fmt.Errorf("read the keyset file (a keyset itself needs the prefix %q): %w", envPrefix, failed.Err)
 		}
-		return raw, nil
+		return raw, err
 	}
 	raw, err := base64.StdEncoding.DecodeString(encoded)
 	if err != nil {
@@ -64,12 +67,17 @@ func Create(path string) error {
 	if err != nil {
 		return fmt.Errorf("make a key: %w", err)
 	}
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the operator names the file
+	file, err := os.CreateTemp(filepath.Dir(path), ".keyset-*") // 0600
 	if err != nil {
 		return fmt.Errorf("create the keyset: %w", err)
 	}
+	defer os.Remove(file.Name())
 	if err := write(handle, file); err != nil {
-		return errors.Join(err, file.Close(), os.Remove(path))
+		return errors.Join(err, file.Close())
+	}
+	// The name appears with the whole keyset behind it, or not at all.
+	if err := os.Link(file.Name(), path); err != nil {
+		return fmt.Errorf("create the keyset: %w", err)
 	}
 	return nil
 }

@@ -67,6 +67,9 @@ func TestKeysetFile(t *testing.T) {
 	if err := seal.Create(path); err == nil {
 		t.Error("an existing keyset was overwritten")
 	}
+	if files, err := os.ReadDir(filepath.Dir(path)); err != nil || len(files) != 1 {
+		t.Errorf("files left behind: %v, %v", files, err)
+	}
 	raw, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -82,7 +85,7 @@ func TestUnusableKeysetIsRefusedWithoutTellingItsContents(t *testing.T) {
 	if err := os.WriteFile(path, []byte(`{"primaryKeyId": 1, "secretpart": "CANARY"}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, ref := range []string{path, filepath.Join(t.TempDir(), "none"), "env:???CANARY", "env:" + base64.StdEncoding.EncodeToString([]byte("CANARY"))} {
+	for _, ref := range []string{"CANARY", path, filepath.Join(t.TempDir(), "none"), "env:???CANARY", "env:" + base64.StdEncoding.EncodeToString([]byte("CANARY"))} {
 		_, err := seal.Load(ref)
 		if err == nil {
 			t.Errorf("%s was accepted", ref)

@@ -16,8 +16,9 @@ const (
 	// address outside the account's allow-list.
 	KindRejectedKey Kind = "rejected-key"
 
-	// KindNotFound: the organization does not exist, or is not visible to
-	// this key; IT Glue does not tell which.
+	// KindNotFound: IT Glue itself said that the organization does not exist,
+	// or is not visible to this key; it does not tell which. A 404 in any
+	// other form is KindMalformed.
 	KindNotFound Kind = "not-found"
 
 	// KindRateLimited: IT Glue answered 429, or the Limiter would have to

@@ -39,7 +39,9 @@ func (c *Client) readBody(body io.Reader) ([]byte, error) {
 }
 
 // statusError turns an answer outside 2xx into an error. The status decides;
-// the body, which may be anything, only words it.
+// the body, which may be anything, only words it. The exception is a 404,
+// which callers take for a deletion: it must be in IT Glue's own form, because
+// proxies, firewalls and wrong addresses say 404 too.
 func (c *Client) statusError(op string, resp *http.Response) *Error {
 	// A body that breaks off is as good as a shorter one here.
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBodyBytes))
@@ -49,6 +51,10 @@ func (c *Client) statusError(op string, resp *http.Response) *Error {
 
 	detail := errorText(body)
 	kind := kindOfStatus(resp.StatusCode)
+
+	if kind == KindNotFound && !isApplicationError(body) {
+		kind = KindMalformed
+	}
 
 	if (kind == KindUnavailable || kind == KindMalformed) && tookTooLong(detail) {
 		kind = KindTimeout
@@ -157,6 +163,14 @@ func errorText(body []byte) string {
 	}
 
 	return answer.Message
+}
+
+// isApplicationError tells IT Glue's own errors from those of what stands
+// before it: they are JSON with a list of errors.
+func isApplicationError(body []byte) bool {
+	var answer apiErrors
+
+	return json.Unmarshal(body, &answer) == nil && len(answer.Errors) > 0
 }
 
 // tookTooLong recognises IT Glue's way of saying that a page is too large for
