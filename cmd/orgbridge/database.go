@@ -20,7 +20,7 @@ func openDatabase(ctx context.Context, c config.Config, logger *slog.Logger) (*s
 	}
 	db, err := store.Open(ctx, c.DatabaseURL, store.Options{Logger: logger, Now: now})
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s%s: %w", config.Prefix, config.DatabaseURL, err)
 	}
 	background, err := jobs.New(jobs.Config{Pool: db.PostgresPool(), SQLite: db.SQLite(), Logger: logger})
 	if err == nil {
@@ -38,7 +38,10 @@ func makeKeyset(c config.Config) error {
 	if err != nil || !mayCreate || exists(c.SQLiteFile()) || exists(file) {
 		return nil //nolint:nilerr // only who needs the keyset has to have one
 	}
-	return seal.Create(file)
+	if err := seal.Create(file); err != nil {
+		return fmt.Errorf("%s%s: make the keyset beside the new database: %w", config.Prefix, config.DatabaseURL, err)
+	}
+	return nil
 }
 
 // loadKeyset refuses to make up for a lost keyset with a new one, which would open none of the keys in the database.

@@ -20,14 +20,14 @@ import (
 )
 
 // demoKey opens the simulated IT Glue and nothing else.
-const demoKey = "ITG.demo0000000000000000000000000000"
+const demoKey = "ITG.demo"
 
 func demoCommand() command {
 	return command{
 		name:    "demo",
 		summary: "Try it out: everything in one process, with a simulated IT Glue and sample data",
 		details: "Prints an address, a token and three commands to paste. Nothing outside this machine is called, and nothing is left\n" +
-			"behind at the end. When the default address is taken, a free port is used.",
+			"behind after Ctrl-C or SIGTERM. When the default address is taken, a free port is used.",
 		examples:  []string{"orgbridge demo"},
 		variables: []config.Variable{config.Addr, config.LogLevel, config.LogFormat},
 		prepare:   func(*flag.FlagSet) action { return demo },

@@ -57,11 +57,14 @@ func commands() []command {
 
 // run is the whole program: it does what args say and returns the exit code. It ends soon after ctx does.
 func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
-	if len(args) > 0 && slices.Contains([]string{"help", "-h", "-help", "--help"}, args[0]) {
+	if len(args) > 1 && args[0] == "help" {
+		args = append(slices.Clone(args[1:]), "--help")
+	}
+	c, rest, ok := find(args)
+	if !ok && len(args) > 0 && slices.Contains([]string{"help", "-h", "-help", "--help"}, args[len(args)-1]) {
 		overview(stdout)
 		return exitOK
 	}
-	c, rest, ok := find(args)
 	if !ok {
 		if len(args) > 0 {
 			fmt.Fprintf(stderr, "orgbridge: there is no command %q\n\n", strings.Join(args[:min(2, len(args))], " "))
@@ -93,8 +96,12 @@ func (c command) run(ctx context.Context, args []string, getenv func(string) str
 		c.usage(stdout, fs)
 		return exitOK
 	}
-	if err == nil && len(operands) != len(c.operands) {
-		err = fmt.Errorf("it takes %d arguments besides flags, not %d", len(c.operands), len(operands))
+	switch {
+	case err != nil:
+	case len(operands) < len(c.operands):
+		err = fmt.Errorf("%s is missing", c.operands[len(operands)])
+	case len(operands) > len(c.operands):
+		err = fmt.Errorf("there is no place for %q", operands[len(c.operands)])
 	}
 	if err != nil {
 		return c.misused(stderr, fs, err)

@@ -26,13 +26,10 @@ func (c command) usage(w io.Writer, fs *flag.FlagSet) {
 	if len(c.examples) > 0 {
 		fmt.Fprintf(w, "\nExamples:\n  %s\n", strings.Join(c.examples, "\n  "))
 	}
-	flags := false
-	fs.VisitAll(func(*flag.Flag) { flags = true })
-	if !flags {
-		return
-	}
-	fmt.Fprint(w, "\nFlags:\n")
-	fs.SetOutput(w)
-	fs.PrintDefaults()
-	fs.SetOutput(io.Discard)
+	heading := "\nFlags:\n"
+	fs.VisitAll(func(f *flag.Flag) {
+		value, text := flag.UnquoteUsage(f)
+		fmt.Fprintf(w, "%s  --%s\n      %s\n", heading, strings.TrimSpace(f.Name+" "+value), text)
+		heading = ""
+	})
 }

@@ -70,6 +70,7 @@ func (s *server) boot() {
 	s.url = os.Getenv("ORGBRIDGE_TEST_POSTGRES_URL")
 	if s.url == "" {
 		if s.cluster, s.err = startCluster(); s.err != nil {
+			tellTerminal(s.err)
 			return
 		}
 		s.url = s.cluster.url
@@ -79,6 +80,20 @@ func (s *server) boot() {
 		return
 	}
 	s.err = migrateTemplate(withDatabase(s.url, s.template))
+}
+
+// tellTerminal says it past go test, which keeps the output of packages that pass to itself: skipped tests must not look like tests
+// that passed.
+func tellTerminal(err error) {
+	if !errors.Is(err, errNoBinaries) {
+		return
+	}
+	terminal, err := os.OpenFile("/dev/tty", os.O_WRONLY, 0)
+	if err != nil {
+		return // nobody is looking
+	}
+	_, _ = fmt.Fprintln(terminal, skipped)
+	_ = terminal.Close()
 }
 
 func migrateTemplate(databaseURL string) error {
