@@ -40,7 +40,8 @@ const (
 )
 
 // bind reads the body into a request struct: a pointer to a struct of strings, booleans, integers and pointers to them. It is strict
-// and names all faults at once, and never repeats a value that was sent: it may be a key.
+// and names all faults at once, those that the struct finds in itself included, and never repeats a value that was sent: it may be a
+// key.
 //
 // It answers [errs.UnsupportedMediaType], [errs.PayloadTooLarge], [errs.MalformedBody] for what is not one JSON object without
 // duplicate names, and [errs.ValidationFailed] for unknown fields, wrong types and broken rules.
@@ -55,6 +56,9 @@ func (s *server) bind(c echo.Context, into any) error {
 	f := &faults{}
 	if f.fill(body, reflect.ValueOf(into).Elem()) {
 		f.addRules(s.validate.Struct(into))
+		if own, ok := into.(interface{ faults() []errs.Field }); ok {
+			f.addNew(own.faults())
+		}
 	}
 	return f.err()
 }
@@ -183,6 +187,15 @@ func (f *faults) addRules(err error) {
 		if pointer := pointerTo(b.Field()); !f.has(pointer) {
 			code, detail := rule(b)
 			f.add(pointer, code, detail)
+		}
+	}
+}
+
+// addNew adds the faults of fields that have none yet.
+func (f *faults) addNew(found []errs.Field) {
+	for _, fault := range found {
+		if !f.has(fault.Pointer) {
+			f.add(fault.Pointer, fault.Code, fault.Detail)
 		}
 	}
 }

@@ -78,18 +78,18 @@ func TestAllFaultsAtOnce(t *testing.T) {
 		{`{"name":1,"domain":["a"],"emailPlatform":{"a":1}}`, []string{"/name wrong-type", "/domain wrong-type", "/emailPlatform wrong-type"}},
 		{
 			`{"name":"a\u0000b","domain":"b","emailPlatform":"Microsoft_365","a/b~c":1,"":2}`,
-			[]string{"/name invalid", "/a~1b~0c unknown-field", "/ unknown-field", "/emailPlatform not-one-of"},
+			[]string{"/name invalid", "/a~1b~0c unknown-field", "/ unknown-field", "/emailPlatform not-one-of", "/domain domain-invalid"},
 		},
 		{
 			`{"name":"` + strings.Repeat("é", 256) + `","domain":"` + strings.Repeat("d", 256) + `","emailPlatform":"microsoft_365"}`,
 			[]string{"/name too-long", "/domain too-long"},
 		},
 		{
-			`{"` + strings.Repeat("k", 65) + `":1,"name":"a","domain":"b","emailPlatform":"google_workspace"}`,
-			[]string{" unknown-field"},
+			`{"` + strings.Repeat("k", 65) + `":1,"name":" ","domain":"com","emailPlatform":"google_workspace"}`,
+			[]string{" unknown-field", "/name name-blank", "/domain domain-invalid"},
 		},
 		{
-			`{"name":"a","domain":"b","emailPlatform":"google_workspace","deep":` + strings.Repeat("[", 31) + strings.Repeat("]", 31) + `}`,
+			`{"name":"a","domain":"b.com","emailPlatform":"google_workspace","deep":` + strings.Repeat("[", 31) + strings.Repeat("]", 31) + `}`,
 			[]string{"/deep unknown-field"},
 		},
 	} {

@@ -3,9 +3,21 @@
 //
 // @title orgbridge
 // @version 1
-// @description Keeps the organizations of a managed service provider in step with IT Glue: connect an account, map
-// @description organizations one to one, and let syncs keep the names equal. Errors are RFC 9457 problems with a stable `code`;
-// @description lists are paged with `limit` and an opaque `cursor`. Every answer carries `X-Request-Id`.
+// @description Keeps the organizations of a managed service provider in step with IT Glue: connect the account, map each
+// @description organization to one IT Glue organization, and let syncs keep the names equal.
+// @description
+// @description **Authentication.** Send `Authorization: Bearer TOKEN` with every request. A token belongs to one account and has a
+// @description role: `viewer` reads, `admin` reads and writes, `operator` manages accounts and has no access to their contents.
+// @description
+// @description **Lists** come in pages: pass `limit` (1 to 200, default 50) and, for the next page, `nextCursor` of the answer as
+// @description `cursor`, with the same filters. It is null on the last page. `count=true` adds `total`.
+// @description
+// @description **Errors** are problems (RFC 9457) of the media type `application/problem+json`. Branch on `code`, which is stable.
+// @description `detail` is for people and may change. `validation-failed` lists all faults of the request in `errors`. Unknown fields
+// @description and unknown query parameters are refused.
+// @description
+// @description **Values.** Times are RFC 3339 in UTC. Ids are UUIDs; IT Glue's own ids are strings of digits. Every answer carries
+// @description `X-Request-Id`: name it when you ask the operator for help. New fields and new values of enumerations may be added.
 // @license.name Apache-2.0
 // @BasePath /api/v1
 // @accept json
@@ -13,17 +25,17 @@
 // @tag.name Access
 // @tag.description Who the caller is.
 // @tag.name Integration
-// @tag.description The account's connection to IT Glue and the directory of its organizations.
+// @tag.description The account's connection to IT Glue, and the IT Glue organizations to choose from.
 // @tag.name Organizations
 // @tag.description The account's own customer organizations.
 // @tag.name Mappings
-// @tag.description One row for each organization: which IT Glue organization it is mapped to.
+// @tag.description Which IT Glue organization each organization is mapped to; one to one in both directions.
 // @tag.name Syncs
-// @tag.description Runs that list IT Glue, plan and apply changes.
+// @tag.description Runs that read the list of IT Glue organizations, plan changes and make them.
 // @tag.name Health
 // @tag.description For load balancers and supervisors.
 // @securityDefinitions.apikey BearerAuth
 // @in header
 // @name Authorization
-// @description A token, written as `Bearer <token>`.
+// @description The token alone, such as `orgb_…`; the page adds "Bearer".
 package api

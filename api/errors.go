@@ -23,25 +23,43 @@ const (
 
 // Problem is how every failure is answered (RFC 9457).
 type Problem struct {
-	Type      string         `json:"type" validate:"required" format:"uri" example:"urn:orgbridge:problem:validation-failed"`
-	Title     string         `json:"title" validate:"required" example:"Invalid request"`
-	Status    int            `json:"status" validate:"required" minimum:"400" maximum:"599" example:"422"`
-	Detail    string         `json:"detail" validate:"required" example:"The request has invalid values."`
-	Instance  string         `json:"instance" validate:"required" example:"/api/v1/organizations"`
-	Code      string         `json:"code" validate:"required" enums:"internal,unavailable,unauthenticated,forbidden,not-found,method-not-allowed,not-acceptable,unsupported-media-type,malformed-body,payload-too-large,uri-too-long,validation-failed,conflict,already-connected,not-connected,not-mapped,domain-taken,itglue-organization-already-mapped,itglue-key-rejected,itglue-rate-limited,itglue-unavailable,itglue-timeout,itglue-bad-answer,itglue-listing-incomplete" example:"validation-failed"` //nolint:lll // a tag cannot be wrapped
-	RequestID string         `json:"requestId" validate:"required" example:"0198c5d0-5a4e-7c3b-9d2e-6f1a2b3c4d5e"`
-	Errors    []FieldProblem `json:"errors,omitempty"`
-	// Params are the values behind the detail, for clients that build their own sentence.
+	// Stands for the code; not an address to fetch.
+	Type  string `json:"type" validate:"required" format:"uri" example:"urn:orgbridge:problem:validation-failed"`
+	Title string `json:"title" validate:"required" example:"Invalid request"`
+	// Status of the answer.
+	Status int `json:"status" validate:"required" minimum:"400" maximum:"599" example:"422"`
+	// What is wrong, for people.
+	Detail string `json:"detail" validate:"required" example:"The request has invalid values."`
+	// Path of the request.
+	Instance string `json:"instance" validate:"required" example:"/api/v1/organizations"`
+	// What is wrong, for programs. Never changes its meaning.
+	Code string `json:"code" validate:"required" enums:"internal,unavailable,unauthenticated,forbidden,not-found,method-not-allowed,not-acceptable,unsupported-media-type,malformed-body,payload-too-large,uri-too-long,validation-failed,conflict,already-connected,not-connected,not-mapped,domain-taken,itglue-organization-already-mapped,itglue-key-rejected,itglue-rate-limited,itglue-unavailable,itglue-timeout,itglue-bad-answer,itglue-listing-incomplete" example:"validation-failed"` //nolint:lll // a tag cannot be wrapped
+	// Same as `X-Request-Id`. Name it when you ask the operator for help.
+	RequestID string `json:"requestId" validate:"required" example:"0198c5d0-5a4e-7c3b-9d2e-6f1a2b3c4d5e"`
+	// All faults of the request; present only with `validation-failed`.
+	Errors []FieldProblem `json:"errors,omitempty"`
+	// Values used in `detail`, for building your own message.
 	Params map[string]any `json:"params,omitempty"`
 } //	@name	Problem
 
 // FieldProblem is one fault of a request. It names either a place in the body or a query parameter.
 type FieldProblem struct {
-	// Pointer is an RFC 6901 pointer into the body; the empty one is the whole body.
-	Pointer   *string `json:"pointer,omitempty" example:"/apiKey"`
-	Parameter string  `json:"parameter,omitempty" example:"limit"`
-	Code      string  `json:"code" validate:"required" example:"required"`
-	Detail    string  `json:"detail" validate:"required" example:"This field is required."`
+	// JSON Pointer (RFC 6901) to the field in the body; empty means the whole body.
+	Pointer *string `json:"pointer,omitempty" example:"/apiKey"`
+	// Name of the query parameter, instead of a pointer.
+	Parameter string `json:"parameter,omitempty"`
+	// - `required`: missing or empty.
+	// - `unknown-field`, `unknown-parameter`: there is no such field or query parameter.
+	// - `repeated`: the query parameter is given more than once.
+	// - `wrong-type`: of another JSON type than it has to be.
+	// - `too-long`, `out-of-range`, `not-one-of`: breaks the rule of that name.
+	// - `invalid`: breaks another rule, told in `detail`.
+	// - `name-blank`, `name-too-long`, `name-not-legal`: cannot be the name of an organization.
+	// - `domain-invalid`: is not a domain below a public suffix.
+	// - `unknown`: IT Glue has no organization with this id.
+	Code string `json:"code" validate:"required" enums:"required,unknown-field,unknown-parameter,repeated,wrong-type,too-long,out-of-range,not-one-of,invalid,name-blank,name-too-long,name-not-legal,domain-invalid,unknown" example:"required"` //nolint:lll // a tag cannot be wrapped
+	// What is wrong, for people.
+	Detail string `json:"detail" validate:"required" example:"This field is required."`
 } //	@name	FieldProblem
 
 // answer is how a code is told over HTTP. RetryAfter stands in when the failure does not know how long to wait.

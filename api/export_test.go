@@ -3,6 +3,7 @@ package api
 import (
 	"github.com/labstack/echo/v4"
 
+	"github.com/orgbridge/orgbridge/internal/errs"
 	"github.com/orgbridge/orgbridge/internal/page"
 )
 
@@ -25,6 +26,12 @@ func Routes() []RouteInfo {
 // RegisterUndeclared adds a route that does not say who may use it.
 func RegisterUndeclared() error {
 	return (&server{}).register(echo.New(), []route{{method: "GET", path: "/open"}})
+}
+
+// AnswerOf is the status and the title of a code.
+func AnswerOf(code string) (status int, title string) {
+	a := answers()[errs.Code(code)]
+	return a.status, a.title
 }
 
 func MakeCursor(p page.Position, binding string) string { return makeCursor(p, binding) }

@@ -15,10 +15,11 @@ type healthDTO struct {
 
 // health tells that the process is alive, whatever the state of what it depends on.
 //
-// @Summary Tell whether the process is alive
+// @Summary Check that the process is alive
+// @Description Answers 200 as long as the process runs, whatever the state of its database.
 // @ID getHealth
 // @Tags Health
-// @Success 200 {object} healthDTO
+// @Success 200 {object} healthDTO "The process is alive"
 // @Router /healthz [get]
 func (s *server) health(c echo.Context) error {
 	return c.JSON(http.StatusOK, healthDTO{Status: "ok", Version: s.Version})
@@ -26,12 +27,12 @@ func (s *server) health(c echo.Context) error {
 
 // ready tells whether requests can be served.
 //
-// @Summary Tell whether requests can be served
-// @Description Not ready while the database cannot be reached or is not migrated, and when the process is about to end.
+// @Summary Check that requests can be served
+// @Description Answers 503 while the database cannot be reached or is not migrated, and when the process is about to end.
 // @ID getReadiness
 // @Tags Health
-// @Success 200 {object} healthDTO
-// @Failure 503 {object} Problem "Not ready"
+// @Success 200 {object} healthDTO "Requests can be served"
+// @Failure 503 {object} Problem "`unavailable`: requests cannot be served at the moment."
 // @Header 503 {integer} Retry-After "Seconds to wait"
 // @Router /readyz [get]
 func (s *server) ready(c echo.Context) error {

@@ -36,12 +36,13 @@ type IntegrationService interface {
 
 // listIntegrations lists the tiles of the integrations page.
 //
-// @Summary List the integrations on offer and how they stand
+// @Summary List integrations with their status
+// @Description There is one: IT Glue.
 // @ID listIntegrations
 // @Tags Integration
 // @Security BearerAuth
-// @Success 200 {array} integrationTileDTO
-// @Failure 403 {object} Problem "The token's role does not allow this"
+// @Success 200 {array} integrationTileDTO "All integrations on offer"
+// @Failure 403 {object} Problem "`forbidden`: operators have no access to the contents of an account."
 // @Router /integrations [get]
 func (s *server) listIntegrations(c echo.Context) error {
 	in, err := s.connection(c)
@@ -58,8 +59,8 @@ func (s *server) listIntegrations(c echo.Context) error {
 // @ID getIntegration
 // @Tags Integration
 // @Security BearerAuth
-// @Success 200 {object} integrationDTO
-// @Failure 403 {object} Problem "The token's role does not allow this"
+// @Success 200 {object} integrationDTO "The integration, also when the account is not connected"
+// @Failure 403 {object} Problem "`forbidden`: operators have no access to the contents of an account."
 // @Router /integrations/itglue [get]
 func (s *server) getIntegration(c echo.Context) error {
 	in, err := s.connection(c)
@@ -72,22 +73,23 @@ func (s *server) getIntegration(c echo.Context) error {
 // connectIntegration connects the account.
 //
 // @Summary Connect to IT Glue
-// @Description The key is checked with IT Glue before anything is stored. `activeSync` of the answer is the initial sync that
-// @Description was started. When another region accepts the key, the problem's `params.regionHint` names it.
+// @Description Checks the key with IT Glue, stores it encrypted and starts the initial sync, which is `activeSync` of the answer:
+// @Description read `/syncs/{syncId}` to follow it. Nothing is stored when the check fails. When IT Glue refuses the key and another
+// @Description region accepts it, `params.regionHint` of the problem names that region.
 // @ID connectIntegration
 // @Tags Integration
 // @Accept json
 // @Security BearerAuth
-// @Param request body credentialsRequest true "Key and region"
-// @Success 201 {object} integrationDTO
+// @Param request body credentialsRequest true "API key and region"
+// @Success 201 {object} integrationDTO "The integration; `activeSync` is the initial sync"
 // @Header 201 {string} Location "Address of the integration"
-// @Failure 403 {object} Problem "The token's role does not allow this"
-// @Failure 409 {object} Problem "already-connected"
-// @Failure 422 {object} Problem "validation-failed or itglue-key-rejected"
-// @Failure 502 {object} Problem "itglue-unavailable or itglue-bad-answer"
-// @Failure 503 {object} Problem "unavailable or itglue-rate-limited"
+// @Failure 403 {object} Problem "`forbidden`: this takes a token with the role `admin`."
+// @Failure 409 {object} Problem "`already-connected`: the account has an integration already."
+// @Failure 422 {object} Problem "`validation-failed`: the request has invalid or unknown values, all of them in `errors`. `itglue-key-rejected`: IT Glue refuses the API key."
+// @Failure 502 {object} Problem "`itglue-unavailable`: IT Glue cannot be reached or has a fault of its own. `itglue-bad-answer`: its answer cannot be understood."
+// @Failure 503 {object} Problem "`itglue-rate-limited`: IT Glue accepts no more requests for this key at the moment. `unavailable`: the request cannot be served at the moment."
 // @Header 503 {integer} Retry-After "Seconds to wait"
-// @Failure 504 {object} Problem "itglue-timeout"
+// @Failure 504 {object} Problem "`itglue-timeout`: IT Glue did not answer in time."
 // @Router /integrations/itglue/connect [post]
 func (s *server) connectIntegration(c echo.Context) error {
 	var body credentialsRequest
@@ -105,15 +107,16 @@ func (s *server) connectIntegration(c echo.Context) error {
 
 // testIntegration checks a key and stores nothing.
 //
-// @Summary Check a key
-// @Description Does the check that connecting does and stores nothing. That IT Glue refuses the key is a result: 200.
+// @Summary Test an API key
+// @Description Checks the key as connecting does and stores nothing. The answer is 200 also when IT Glue refuses the key or cannot
+// @Description be reached; `ok` is false then.
 // @ID testIntegration
 // @Tags Integration
 // @Accept json
 // @Security BearerAuth
-// @Param request body credentialsRequest true "Key and region"
-// @Success 200 {object} testResultDTO
-// @Failure 403 {object} Problem "The token's role does not allow this"
+// @Param request body credentialsRequest true "API key and region"
+// @Success 200 {object} testResultDTO "What IT Glue says of the key: `ok` tells whether it is accepted"
+// @Failure 403 {object} Problem "`forbidden`: this takes a token with the role `admin`."
 // @Router /integrations/itglue/test [post]
 func (s *server) testIntegration(c echo.Context) error {
 	var body credentialsRequest
@@ -130,18 +133,19 @@ func (s *server) testIntegration(c echo.Context) error {
 // listDirectory lists IT Glue organizations from the stored directory.
 //
 // @Summary List IT Glue organizations
-// @Description From the directory: the stored copy of the last complete listing, taken at `listedAt`.
+// @Description The organizations to map to, sorted by name. They come from the directory, a stored copy of the list in IT Glue that
+// @Description each sync renews; `listedAt` tells how old it is.
 // @ID listDirectory
 // @Tags Integration
 // @Security BearerAuth
-// @Param mapped query boolean false "Only those that are mapped, or that are not"
+// @Param mapped query boolean false "`true`: only mapped ones; `false`: only those that are not"
 // @Param search query string false "Text anywhere in the name, whatever its case" maxLength(255)
-// @Param limit query integer false "Rows on a page" minimum(1) maximum(200) default(50)
-// @Param cursor query string false "The nextCursor of the page before, with the same filters"
-// @Param count query boolean false "Tell the total as well" default(false)
-// @Success 200 {object} directoryDTO
-// @Failure 403 {object} Problem "The token's role does not allow this"
-// @Failure 409 {object} Problem "not-connected"
+// @Param limit query integer false "Most rows on a page" minimum(1) maximum(200) default(50)
+// @Param cursor query string false "`nextCursor` of the page before; all filters have to stay the same"
+// @Param count query boolean false "Include the total count" default(false)
+// @Success 200 {object} directoryDTO "One page of the directory"
+// @Failure 403 {object} Problem "`forbidden`: operators have no access to the contents of an account."
+// @Failure 409 {object} Problem "`not-connected`: the account is not connected to IT Glue."
 // @Router /integrations/itglue/organizations [get]
 func (s *server) listDirectory(c echo.Context) error {
 	q := newQuery(c)

@@ -12,37 +12,54 @@ import (
 const itglueID = "itglue"
 
 type credentialsRequest struct {
-	// APIKey is never shown again.
-	APIKey string `json:"apiKey" validate:"required,apikey" format:"password" minLength:"1" maxLength:"500"`
+	// An IT Glue API key; stored encrypted, never returned.
+	APIKey string `json:"apiKey" validate:"required,apikey" format:"password" minLength:"1" maxLength:"500" example:"ITG.demo"`
+	// Where the IT Glue account is hosted.
 	Region string `json:"region" validate:"required,oneof=us eu au" example:"us"`
 } //	@name	Credentials
 
 type integrationTileDTO struct {
-	ID     string `json:"id" validate:"required" enums:"itglue" example:"itglue"`
-	Name   string `json:"name" validate:"required" example:"IT Glue"`
+	ID   string `json:"id" validate:"required" enums:"itglue" example:"itglue"`
+	Name string `json:"name" validate:"required" example:"IT Glue"`
+	// As `status` of the integration.
 	Status string `json:"status" validate:"required" enums:"not_connected,connected,attention" example:"connected"`
 } //	@name	IntegrationTile
 
 // integrationDTO is the connection to IT Glue. What only a connection has is null without one.
 type integrationDTO struct {
-	ID     string  `json:"id" validate:"required" enums:"itglue" example:"itglue"`
+	ID string `json:"id" validate:"required" enums:"itglue" example:"itglue"`
+	// - `not_connected`: the account is not connected to IT Glue. All that only a connection has is null.
+	// - `connected`: connected, and nothing is known to be wrong.
+	// - `attention`: connected, but a person should look at it; `attention` tells why.
 	Status string  `json:"status" validate:"required" enums:"not_connected,connected,attention" example:"connected"`
 	Region *string `json:"region" validate:"required" enums:"us,eu,au" extensions:"x-nullable" example:"us"`
-	// APIKeyHint is the end of the key.
-	APIKeyHint          *string    `json:"apiKeyHint" validate:"required" extensions:"x-nullable" example:"9f3c"`
-	ConnectedAt         *time.Time `json:"connectedAt" validate:"required" format:"date-time" extensions:"x-nullable"`
-	AutoMap             *string    `json:"autoMap" validate:"required" enums:"on_connect,every_sync,off" extensions:"x-nullable"`
-	RemovalLimitPercent *int       `json:"removalLimitPercent" validate:"required" minimum:"0" maximum:"100" extensions:"x-nullable"`
-	// ListedAt is when the directory was taken; null before the first complete listing.
-	ListedAt   *time.Time       `json:"listedAt" validate:"required" format:"date-time" extensions:"x-nullable" example:"2026-01-31T09:30:02Z"`
-	LastSync   *syncDTO         `json:"lastSync" validate:"required" extensions:"x-nullable"`
-	ActiveSync *syncDTO         `json:"activeSync" validate:"required" extensions:"x-nullable"`
-	Attention  *attentionDTO    `json:"attention" validate:"required" extensions:"x-nullable"`
-	Mappings   mappingCountsDTO `json:"mappings" validate:"required"`
+	// Last four characters of the key.
+	APIKeyHint  *string    `json:"apiKeyHint" validate:"required" extensions:"x-nullable" example:"demo"`
+	ConnectedAt *time.Time `json:"connectedAt" validate:"required" format:"date-time" extensions:"x-nullable" example:"2026-01-31T09:30:00Z"`
+	// Which syncs map organizations to IT Glue organizations of exactly the same name by themselves.
+	//
+	// - `on_connect`: the first one after connecting only.
+	// - `every_sync`: every one.
+	// - `off`: none.
+	AutoMap *string `json:"autoMap" validate:"required" enums:"on_connect,every_sync,off" extensions:"x-nullable" example:"on_connect"`
+	// Share of the active mappings that one sync may remove, at least 1 and at most 50 of them. When more would go, none goes: the sync
+	// ends `held`.
+	RemovalLimitPercent *int `json:"removalLimitPercent" validate:"required" minimum:"0" maximum:"100" extensions:"x-nullable" example:"10"`
+	// When the list was last read from IT Glue in full; null before the first time.
+	ListedAt *time.Time `json:"listedAt" validate:"required" format:"date-time" extensions:"x-nullable" example:"2026-01-31T09:30:02Z"`
+	// The sync that ended last; null before the first one.
+	LastSync *syncDTO `json:"lastSync" validate:"required" extensions:"x-nullable"`
+	// The sync that is queued or running; null when none is.
+	ActiveSync *syncDTO `json:"activeSync" validate:"required" extensions:"x-nullable"`
+	// Why a person should look at the integration; null when nothing is known to be wrong.
+	Attention *attentionDTO `json:"attention" validate:"required" extensions:"x-nullable"`
+	// Numbers of organizations by the state of their mapping.
+	Mappings mappingCountsDTO `json:"mappings" validate:"required"`
 } //	@name	Integration
 
 // attentionDTO is what the integration needs a person for.
 type attentionDTO struct {
+	// - `credentials-rejected`: IT Glue refused the API key during a sync. Nothing was changed.
 	Code   string    `json:"code" validate:"required" enums:"credentials-rejected" example:"credentials-rejected"`
 	Detail string    `json:"detail" validate:"required" example:"IT Glue refuses the API key."`
 	Since  time.Time `json:"since" validate:"required" format:"date-time" example:"2026-01-31T09:30:00Z"`
@@ -55,34 +72,46 @@ type mappingCountsDTO struct {
 } //	@name	MappingCounts
 
 type testResultDTO struct {
-	OK bool `json:"ok" validate:"required" example:"true"`
-	// Organizations counts what the key gives access to; only when it is accepted.
-	Organizations *int   `json:"organizations,omitempty" minimum:"0" example:"123"`
-	Code          string `json:"code,omitempty" example:"itglue-key-rejected"`
-	Detail        string `json:"detail,omitempty" example:"IT Glue refuses the API key."`
-	// RegionHint is another region that accepts the key.
-	RegionHint string `json:"regionHint,omitempty" enums:"us,eu,au" example:"eu"`
+	// Whether IT Glue accepts the key in this region.
+	OK bool `json:"ok" validate:"required"`
+	// Number of IT Glue organizations that the key gives access to; present only when `ok`.
+	Organizations *int `json:"organizations,omitempty" minimum:"0"`
+	// What is wrong; present only when not `ok`.
+	//
+	// - `itglue-key-rejected`: IT Glue refuses the key: wrong, revoked, of another region, or not allowed from this address.
+	// - `itglue-rate-limited`: IT Glue accepts no more requests for this key at the moment.
+	// - `itglue-unavailable`: IT Glue cannot be reached or has a fault of its own.
+	// - `itglue-timeout`: IT Glue did not answer in time.
+	// - `itglue-bad-answer`: IT Glue's answer cannot be understood.
+	Code string `json:"code,omitempty" enums:"itglue-key-rejected,itglue-rate-limited,itglue-unavailable,itglue-timeout,itglue-bad-answer"`
+	// What is wrong, for people; present only when not `ok`.
+	Detail string `json:"detail,omitempty"`
+	// The region that accepts the key; present only when another one than the given one does.
+	RegionHint string `json:"regionHint,omitempty" enums:"us,eu,au"`
 } //	@name	TestResult
 
 // directoryDTO is a page of the directory.
 type directoryDTO struct {
 	Items []directoryRowDTO `json:"items" validate:"required"`
-	// NextCursor asks for the page that follows; null on the last page.
+	// Pass as `cursor` to get the next page; null on the last page.
 	NextCursor *string `json:"nextCursor" validate:"required" extensions:"x-nullable"`
-	// Total is told when asked for with count=true.
+	// Number of all rows; present only with `count=true`.
 	Total *int `json:"total,omitempty" minimum:"0" example:"123"`
-	// ListedAt is when the directory was taken; null before the first complete listing.
+	// When the list was last read from IT Glue in full; null before the first time.
 	ListedAt *time.Time `json:"listedAt" validate:"required" format:"date-time" extensions:"x-nullable" example:"2026-01-31T09:30:02Z"`
 } //	@name	DirectoryList
 
 type directoryRowDTO struct {
-	ID         string `json:"id" validate:"required" example:"4242"`
-	Name       string `json:"name" validate:"required" example:"Contoso"`
+	// IT Glue's id.
+	ID   string `json:"id" validate:"required" example:"4242"`
+	Name string `json:"name" validate:"required" example:"Contoso"`
+	// Empty when IT Glue has none, like the names of type and status.
 	ShortName  string `json:"shortName" validate:"required" example:"CTS"`
 	TypeName   string `json:"typeName" validate:"required" example:"Customer"`
 	StatusName string `json:"statusName" validate:"required" example:"Active"`
-	// Primary tells that it is the MSP's own organization.
-	Primary              bool    `json:"primary" validate:"required" example:"false"`
+	// True for the MSP's own organization.
+	Primary bool `json:"primary" validate:"required" example:"false"`
+	// Id of the organization that is mapped to it; null when none is.
 	MappedOrganizationID *string `json:"mappedOrganizationId" validate:"required" format:"uuid" extensions:"x-nullable"`
 } //	@name	ITGlueOrganization
 

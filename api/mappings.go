@@ -32,19 +32,20 @@ type MappingService interface {
 
 // listMappings lists the rows of the mapping screen.
 //
-// @Summary List mapping rows
+// @Summary List organizations with their mapping
+// @Description One row for each organization, mapped or not.
 // @ID listMappings
 // @Tags Mappings
 // @Security BearerAuth
-// @Param state query string false "Only rows in this state" Enums(unmapped, active, paused)
-// @Param unmatched query string false "Only rows that are not mapped for this reason" Enums(ambiguous, no-equal-name, itglue-organization-already-mapped, not-auto-mapped, unmapped-by-person, deleted-in-itglue)
+// @Param state query string false "Only organizations in this state" Enums(unmapped, active, paused)
+// @Param unmatched query string false "Only organizations that are not mapped for this reason" Enums(ambiguous, no-equal-name, itglue-organization-already-mapped, not-auto-mapped, unmapped-by-person, deleted-in-itglue)
 // @Param search query string false "Text anywhere in the organization's name, whatever its case" maxLength(255)
-// @Param sort query string false "Order" Enums(name, -name) default(name)
-// @Param limit query integer false "Rows on a page" minimum(1) maximum(200) default(50)
-// @Param cursor query string false "The nextCursor of the page before, with the same filters"
-// @Param count query boolean false "Tell the total as well" default(false)
-// @Success 200 {object} list[mappingDTO]
-// @Failure 403 {object} Problem "The token's role does not allow this"
+// @Param sort query string false "Sort by name; `-name` for descending" Enums(name, -name) default(name)
+// @Param limit query integer false "Most rows on a page" minimum(1) maximum(200) default(50)
+// @Param cursor query string false "`nextCursor` of the page before; all filters have to stay the same"
+// @Param count query boolean false "Include the total count" default(false)
+// @Success 200 {object} list[mappingDTO] "One page of organizations with their mapping"
+// @Failure 403 {object} Problem "`forbidden`: operators have no access to the contents of an account."
 // @Router /mappings [get]
 func (s *server) listMappings(c echo.Context) error {
 	q := newQuery(c)
@@ -72,12 +73,13 @@ func (s *server) listMappings(c echo.Context) error {
 
 // summarizeMappings counts the rows.
 //
-// @Summary Count mapping rows by state and by reason
+// @Summary Count organizations by state and by reason
+// @Description `unmatched` has the unmapped organizations by reason.
 // @ID getMappingSummary
 // @Tags Mappings
 // @Security BearerAuth
-// @Success 200 {object} mappingSummaryDTO
-// @Failure 403 {object} Problem "The token's role does not allow this"
+// @Success 200 {object} mappingSummaryDTO "The numbers of organizations"
+// @Failure 403 {object} Problem "`forbidden`: operators have no access to the contents of an account."
 // @Router /mappings/summary [get]
 func (s *server) summarizeMappings(c echo.Context) error {
 	sum, err := s.Mappings.MappingSummary(c.Request().Context(), accountID(c))
@@ -89,14 +91,15 @@ func (s *server) summarizeMappings(c echo.Context) error {
 
 // getMapping reads one row.
 //
-// @Summary Read an organization's mapping row
+// @Summary Read an organization's mapping
+// @Description The organization, the IT Glue organization that it is mapped to, or why it is not mapped.
 // @ID getMapping
 // @Tags Mappings
 // @Security BearerAuth
 // @Param organizationId path string true "Id of the organization" format(uuid)
-// @Success 200 {object} mappingDTO
-// @Failure 403 {object} Problem "The token's role does not allow this"
-// @Failure 404 {object} Problem "The account has nothing with this id"
+// @Success 200 {object} mappingDTO "The organization with its mapping"
+// @Failure 403 {object} Problem "`forbidden`: operators have no access to the contents of an account."
+// @Failure 404 {object} Problem "`not-found`: the account has nothing with this id."
 // @Router /mappings/{organizationId} [get]
 func (s *server) getMapping(c echo.Context) error {
 	return answerRow(c, s.Mappings.Mapping)
@@ -105,23 +108,24 @@ func (s *server) getMapping(c echo.Context) error {
 // mapOrganization maps or re-maps an organization.
 //
 // @Summary Map an organization
-// @Description Maps or re-maps; sync switches on. The name is not changed until a sync. An IT Glue organization that the directory
-// @Description does not have yet is read live; one that IT Glue does not have is 422.
+// @Description Maps the organization to an IT Glue organization, or to another one than before, and switches its sync on. Its name
+// @Description changes with the next sync. An IT Glue organization that the directory does not have yet is looked up in IT Glue; one
+// @Description that IT Glue does not have is answered with 422.
 // @ID mapOrganization
 // @Tags Mappings
 // @Accept json
 // @Security BearerAuth
 // @Param organizationId path string true "Id of the organization" format(uuid)
-// @Param request body mapOrganizationRequest true "What to map it to"
-// @Success 200 {object} mappingDTO
-// @Failure 403 {object} Problem "The token's role does not allow this"
-// @Failure 404 {object} Problem "The account has nothing with this id"
-// @Failure 409 {object} Problem "not-connected, or itglue-organization-already-mapped with the holder in params"
-// @Failure 422 {object} Problem "validation-failed or itglue-key-rejected"
-// @Failure 502 {object} Problem "itglue-unavailable or itglue-bad-answer"
-// @Failure 503 {object} Problem "unavailable or itglue-rate-limited"
+// @Param request body mapOrganizationRequest true "The IT Glue organization to map to"
+// @Success 200 {object} mappingDTO "The organization with its new mapping"
+// @Failure 403 {object} Problem "`forbidden`: this takes a token with the role `admin`."
+// @Failure 404 {object} Problem "`not-found`: the account has nothing with this id."
+// @Failure 409 {object} Problem "`not-connected`: the account is not connected to IT Glue. `itglue-organization-already-mapped`: the IT Glue organization is mapped to another organization, named in `params`."
+// @Failure 422 {object} Problem "`validation-failed`: the request has invalid or unknown values, all of them in `errors`. `itglue-key-rejected`: IT Glue refuses the API key."
+// @Failure 502 {object} Problem "`itglue-unavailable`: IT Glue cannot be reached or has a fault of its own. `itglue-bad-answer`: its answer cannot be understood."
+// @Failure 503 {object} Problem "`itglue-rate-limited`: IT Glue accepts no more requests for this key at the moment. `unavailable`: the request cannot be served at the moment."
 // @Header 503 {integer} Retry-After "Seconds to wait"
-// @Failure 504 {object} Problem "itglue-timeout"
+// @Failure 504 {object} Problem "`itglue-timeout`: IT Glue did not answer in time."
 // @Router /mappings/{organizationId} [put]
 func (s *server) mapOrganization(c echo.Context) error {
 	return answerRow(c, func(ctx context.Context, account, organization string) (mapping.Row, error) {
@@ -136,17 +140,17 @@ func (s *server) mapOrganization(c echo.Context) error {
 // updateMapping is the status toggle.
 //
 // @Summary Switch an organization's sync on or off
-// @Description Mappings that are switched off are paused: left out of daily and manual syncs.
+// @Description Off means that the mapping is `paused`: it is left out of syncs, except the refresh of this one organization.
 // @ID updateMapping
 // @Tags Mappings
 // @Accept json
 // @Security BearerAuth
 // @Param organizationId path string true "Id of the organization" format(uuid)
 // @Param request body updateMappingRequest true "The setting"
-// @Success 200 {object} mappingDTO
-// @Failure 403 {object} Problem "The token's role does not allow this"
-// @Failure 404 {object} Problem "The account has nothing with this id"
-// @Failure 409 {object} Problem "not-mapped or not-connected"
+// @Success 200 {object} mappingDTO "The organization with its mapping as it is now"
+// @Failure 403 {object} Problem "`forbidden`: this takes a token with the role `admin`."
+// @Failure 404 {object} Problem "`not-found`: the account has nothing with this id."
+// @Failure 409 {object} Problem "`not-mapped`: the organization is not mapped. `not-connected`: the account is not connected to IT Glue."
 // @Router /mappings/{organizationId} [patch]
 func (s *server) updateMapping(c echo.Context) error {
 	return answerRow(c, func(ctx context.Context, account, organization string) (mapping.Row, error) {
@@ -161,15 +165,15 @@ func (s *server) updateMapping(c echo.Context) error {
 // unmapOrganization picks "None".
 //
 // @Summary Unmap an organization
-// @Description Remembered: auto-map never maps again what a person unmapped. Answers the row as it is then.
+// @Description Takes the mapping away. This is remembered: no sync maps the organization by itself again.
 // @ID unmapOrganization
 // @Tags Mappings
 // @Security BearerAuth
 // @Param organizationId path string true "Id of the organization" format(uuid)
-// @Success 200 {object} mappingDTO
-// @Failure 403 {object} Problem "The token's role does not allow this"
-// @Failure 404 {object} Problem "The account has nothing with this id"
-// @Failure 409 {object} Problem "not-connected"
+// @Success 200 {object} mappingDTO "The organization, no longer mapped"
+// @Failure 403 {object} Problem "`forbidden`: this takes a token with the role `admin`."
+// @Failure 404 {object} Problem "`not-found`: the account has nothing with this id."
+// @Failure 409 {object} Problem "`not-connected`: the account is not connected to IT Glue."
 // @Router /mappings/{organizationId} [delete]
 func (s *server) unmapOrganization(c echo.Context) error {
 	return answerRow(c, s.MappingService.Unmap)
@@ -178,21 +182,21 @@ func (s *server) unmapOrganization(c echo.Context) error {
 // syncOrganization is the refresh icon.
 //
 // @Summary Sync one organization now
-// @Description One live read of IT Glue; the name is overwritten at once, also when the mapping is paused. When IT Glue has the
-// @Description organization no more, it is unmapped, and the row says so: `unmatched.code` is `deleted-in-itglue`.
+// @Description Reads the IT Glue organization from IT Glue and takes its name over at once, also when the mapping is paused. If IT
+// @Description Glue no longer has it, the organization is unmapped and `unmatched.code` of the answer is `deleted-in-itglue`.
 // @ID syncOrganization
 // @Tags Mappings
 // @Security BearerAuth
 // @Param organizationId path string true "Id of the organization" format(uuid)
-// @Success 200 {object} mappingDTO
-// @Failure 403 {object} Problem "The token's role does not allow this"
-// @Failure 404 {object} Problem "The account has nothing with this id"
-// @Failure 409 {object} Problem "not-connected, not-mapped, or conflict when the mapping was changed meanwhile"
-// @Failure 422 {object} Problem "validation-failed or itglue-key-rejected"
-// @Failure 502 {object} Problem "itglue-unavailable or itglue-bad-answer"
-// @Failure 503 {object} Problem "unavailable or itglue-rate-limited"
+// @Success 200 {object} mappingDTO "The organization with its mapping as it is now"
+// @Failure 403 {object} Problem "`forbidden`: this takes a token with the role `admin`."
+// @Failure 404 {object} Problem "`not-found`: the account has nothing with this id."
+// @Failure 409 {object} Problem "`not-mapped`: the organization is not mapped. `not-connected`: the account is not connected to IT Glue. `conflict`: the mapping was changed meanwhile; nothing was done."
+// @Failure 422 {object} Problem "`validation-failed`: the request has invalid or unknown values, all of them in `errors`. `itglue-key-rejected`: IT Glue refuses the API key."
+// @Failure 502 {object} Problem "`itglue-unavailable`: IT Glue cannot be reached or has a fault of its own. `itglue-bad-answer`: its answer cannot be understood."
+// @Failure 503 {object} Problem "`itglue-rate-limited`: IT Glue accepts no more requests for this key at the moment. `unavailable`: the request cannot be served at the moment."
 // @Header 503 {integer} Retry-After "Seconds to wait"
-// @Failure 504 {object} Problem "itglue-timeout"
+// @Failure 504 {object} Problem "`itglue-timeout`: IT Glue did not answer in time."
 // @Router /mappings/{organizationId}/sync [post]
 func (s *server) syncOrganization(c echo.Context) error {
 	return answerRow(c, func(ctx context.Context, account, organization string) (mapping.Row, error) {

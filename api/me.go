@@ -8,11 +8,12 @@ import (
 
 // me tells who the caller is.
 //
-// @Summary Read the caller's account, role and token
+// @Summary Read who the caller is
+// @Description The account, the role and the token of the request.
 // @ID getMe
 // @Tags Access
 // @Security BearerAuth
-// @Success 200 {object} meDTO
+// @Success 200 {object} meDTO "The caller"
 // @Router /me [get]
 func (*server) me(c echo.Context) error {
 	return c.JSON(http.StatusOK, toMe(caller(c)))

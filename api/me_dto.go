@@ -7,10 +7,14 @@ import (
 )
 
 type meDTO struct {
-	// Account is null for operators.
+	// Null for operators.
 	Account *accountDTO `json:"account" validate:"required" extensions:"x-nullable"`
-	Role    string      `json:"role" validate:"required" enums:"viewer,admin,operator" example:"admin"`
-	Token   tokenDTO    `json:"token" validate:"required"`
+	// - `viewer` reads.
+	// - `admin` reads and writes.
+	// - `operator` manages accounts and has no access to their contents.
+	Role string `json:"role" validate:"required" enums:"viewer,admin,operator" example:"admin"`
+	// The token of the request.
+	Token tokenDTO `json:"token" validate:"required"`
 } //	@name	Me
 
 type accountDTO struct {
@@ -19,11 +23,12 @@ type accountDTO struct {
 } //	@name	Account
 
 type tokenDTO struct {
-	ID   string `json:"id" validate:"required" format:"uuid" example:"0198c5d0-5a4e-7c3b-9d2e-6f1a2b3c4d5f"`
+	ID string `json:"id" validate:"required" format:"uuid" example:"0198c5d0-5a4e-7c3b-9d2e-6f1a2b3c4d5f"`
+	// What the token is for, in the words of whoever made it.
 	Name string `json:"name" validate:"required" example:"Nightly report"`
-	// Hint is the visible start of the secret.
-	Hint string `json:"hint" validate:"required" example:"ob_4fJk"`
-	// ExpiresAt is null for a token that does not expire.
+	// First characters of the token.
+	Hint string `json:"hint" validate:"required" example:"orgb_c5jr"`
+	// Null for a token that does not expire.
 	ExpiresAt *time.Time `json:"expiresAt" validate:"required" format:"date-time" extensions:"x-nullable" example:"2027-01-31T00:00:00Z"`
 } //	@name	Token
 

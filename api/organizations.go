@@ -27,17 +27,18 @@ type OrganizationService interface {
 // listOrganizations lists the account's organizations.
 //
 // @Summary List organizations
+// @Description The account's own customer organizations, sorted by name.
 // @ID listOrganizations
 // @Tags Organizations
 // @Security BearerAuth
 // @Param search query string false "Text anywhere in the name, whatever its case" maxLength(255)
-// @Param mapped query boolean false "Only those that are mapped, or that are not"
-// @Param sort query string false "Order" Enums(name, -name) default(name)
-// @Param limit query integer false "Rows on a page" minimum(1) maximum(200) default(50)
-// @Param cursor query string false "The nextCursor of the page before, with the same filters"
-// @Param count query boolean false "Tell the total as well" default(false)
-// @Success 200 {object} list[organizationDTO]
-// @Failure 403 {object} Problem "The token's role does not allow this"
+// @Param mapped query boolean false "`true`: only mapped ones; `false`: only those that are not"
+// @Param sort query string false "Sort by name; `-name` for descending" Enums(name, -name) default(name)
+// @Param limit query integer false "Most rows on a page" minimum(1) maximum(200) default(50)
+// @Param cursor query string false "`nextCursor` of the page before; all filters have to stay the same"
+// @Param count query boolean false "Include the total count" default(false)
+// @Success 200 {object} list[organizationDTO] "One page of organizations"
+// @Failure 403 {object} Problem "`forbidden`: operators have no access to the contents of an account."
 // @Router /organizations [get]
 func (s *server) listOrganizations(c echo.Context) error {
 	q := newQuery(c)
@@ -64,13 +65,14 @@ func (s *server) listOrganizations(c echo.Context) error {
 // getOrganization reads one organization.
 //
 // @Summary Read an organization
+// @Description `/mappings/{organizationId}` tells which IT Glue organization it is mapped to.
 // @ID getOrganization
 // @Tags Organizations
 // @Security BearerAuth
 // @Param organizationId path string true "Id of the organization" format(uuid)
-// @Success 200 {object} organizationDTO
-// @Failure 403 {object} Problem "The token's role does not allow this"
-// @Failure 404 {object} Problem "The account has nothing with this id"
+// @Success 200 {object} organizationDTO "The organization"
+// @Failure 403 {object} Problem "`forbidden`: operators have no access to the contents of an account."
+// @Failure 404 {object} Problem "`not-found`: the account has nothing with this id."
 // @Router /organizations/{organizationId} [get]
 func (s *server) getOrganization(c echo.Context) error {
 	id, err := pathID(c, "organizationId")
@@ -87,16 +89,16 @@ func (s *server) getOrganization(c echo.Context) error {
 // createOrganization adds an organization.
 //
 // @Summary Add an organization
-// @Description The domain is kept as lower-case ASCII and never changes. The organization is not mapped yet.
+// @Description The domain is stored as lower-case ASCII and never changes. The new organization is not mapped to IT Glue.
 // @ID createOrganization
 // @Tags Organizations
 // @Accept json
 // @Security BearerAuth
 // @Param request body createOrganizationRequest true "The organization"
-// @Success 201 {object} organizationDTO
+// @Success 201 {object} organizationDTO "The new organization"
 // @Header 201 {string} Location "Address of the organization"
-// @Failure 403 {object} Problem "The token's role does not allow this"
-// @Failure 409 {object} Problem "The account has an organization with this domain: domain-taken"
+// @Failure 403 {object} Problem "`forbidden`: this takes a token with the role `admin`."
+// @Failure 409 {object} Problem "`domain-taken`: the account has an organization with this domain already."
 // @Router /organizations [post]
 func (s *server) createOrganization(c echo.Context) error {
 	var body createOrganizationRequest

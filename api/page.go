@@ -66,9 +66,9 @@ func atNumber(p page.Position) bool   { return only(p.Key, '0', '9') && len(p.Ke
 // list is one page of a list.
 type list[T any] struct {
 	Items []T `json:"items" validate:"required"`
-	// NextCursor asks for the page that follows; null on the last page.
+	// Pass as `cursor` to get the next page; null on the last page.
 	NextCursor *string `json:"nextCursor" validate:"required" extensions:"x-nullable"`
-	// Total is told when asked for with count=true.
+	// Number of all rows; present only with `count=true`.
 	Total *int `json:"total,omitempty" minimum:"0" example:"123"`
 }
 

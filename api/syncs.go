@@ -34,16 +34,17 @@ type SyncService interface {
 // listSyncs lists syncs, newest first.
 //
 // @Summary List syncs, newest first
+// @Description Syncs of all kinds, also those that are queued or running.
 // @ID listSyncs
 // @Tags Syncs
 // @Security BearerAuth
 // @Param kind query string false "Only syncs of this kind" Enums(initial, manual, preview, organization)
 // @Param status query string false "Only syncs in this status" Enums(queued, running, succeeded, held, failed, cancelled)
-// @Param limit query integer false "Rows on a page" minimum(1) maximum(200) default(50)
-// @Param cursor query string false "The nextCursor of the page before, with the same filters"
-// @Param count query boolean false "Tell the total as well" default(false)
-// @Success 200 {object} list[syncDTO]
-// @Failure 403 {object} Problem "The token's role does not allow this"
+// @Param limit query integer false "Most rows on a page" minimum(1) maximum(200) default(50)
+// @Param cursor query string false "`nextCursor` of the page before; all filters have to stay the same"
+// @Param count query boolean false "Include the total count" default(false)
+// @Success 200 {object} list[syncDTO] "One page of syncs"
+// @Failure 403 {object} Problem "`forbidden`: operators have no access to the contents of an account."
 // @Router /syncs [get]
 func (s *server) listSyncs(c echo.Context) error {
 	q := newQuery(c)
@@ -72,18 +73,20 @@ func (s *server) listSyncs(c echo.Context) error {
 // startSync starts a sync unless one is under way.
 //
 // @Summary Start a sync
-// @Description A preview plans and changes nothing. When a sync is queued or running already, that one is answered with 200.
+// @Description A sync runs in the background: read `/syncs/{syncId}`, the `Location` of the answer, to follow it. A `preview` lists
+// @Description IT Glue and records the changes as planned, without making them. An account has one sync at a time: while one is queued
+// @Description or running, the answer is 200 with that one, whatever its kind.
 // @ID startSync
 // @Tags Syncs
 // @Accept json
 // @Security BearerAuth
-// @Param request body startSyncRequest true "What to start"
-// @Success 200 {object} syncDTO "The sync that is under way already"
+// @Param request body startSyncRequest true "The kind of sync to start"
+// @Success 200 {object} syncDTO "The sync that is queued or running already; none was started"
 // @Header 200 {string} Location "Address of the sync"
-// @Success 202 {object} syncDTO "The sync that was started"
+// @Success 202 {object} syncDTO "The new sync, queued"
 // @Header 202 {string} Location "Address of the sync"
-// @Failure 403 {object} Problem "The token's role does not allow this"
-// @Failure 409 {object} Problem "not-connected"
+// @Failure 403 {object} Problem "`forbidden`: this takes a token with the role `admin`."
+// @Failure 409 {object} Problem "`not-connected`: the account is not connected to IT Glue."
 // @Router /syncs [post]
 func (s *server) startSync(c echo.Context) error {
 	var body startSyncRequest
@@ -105,13 +108,14 @@ func (s *server) startSync(c echo.Context) error {
 // getSync reads one sync.
 //
 // @Summary Read a sync
+// @Description Read again until `finishedAt` is not null, to follow a sync.
 // @ID getSync
 // @Tags Syncs
 // @Security BearerAuth
 // @Param syncId path string true "Id of the sync" format(uuid)
-// @Success 200 {object} syncDTO
-// @Failure 403 {object} Problem "The token's role does not allow this"
-// @Failure 404 {object} Problem "The account has nothing with this id"
+// @Success 200 {object} syncDTO "The sync"
+// @Failure 403 {object} Problem "`forbidden`: operators have no access to the contents of an account."
+// @Failure 404 {object} Problem "`not-found`: the account has nothing with this id."
 // @Router /syncs/{syncId} [get]
 func (s *server) getSync(c echo.Context) error {
 	id, err := pathID(c, "syncId")
@@ -128,18 +132,20 @@ func (s *server) getSync(c echo.Context) error {
 // listSyncChanges lists what a sync did, would do or refused to do.
 //
 // @Summary List the changes of a sync
+// @Description What the sync did, would do (as a preview) or did not do, with the reason. Organizations that needed no change are
+// @Description not listed.
 // @ID listSyncChanges
 // @Tags Syncs
 // @Security BearerAuth
 // @Param syncId path string true "Id of the sync" format(uuid)
 // @Param action query string false "Only this action" Enums(map, rename, unmap, skip)
 // @Param status query string false "Only changes in this status" Enums(planned, applied, held, refused)
-// @Param limit query integer false "Rows on a page" minimum(1) maximum(200) default(50)
-// @Param cursor query string false "The nextCursor of the page before, with the same filters"
-// @Param count query boolean false "Tell the total as well" default(false)
-// @Success 200 {object} list[changeDTO]
-// @Failure 403 {object} Problem "The token's role does not allow this"
-// @Failure 404 {object} Problem "The account has nothing with this id"
+// @Param limit query integer false "Most rows on a page" minimum(1) maximum(200) default(50)
+// @Param cursor query string false "`nextCursor` of the page before; all filters have to stay the same"
+// @Param count query boolean false "Include the total count" default(false)
+// @Success 200 {object} list[changeDTO] "One page of changes, in the order of `seq`"
+// @Failure 403 {object} Problem "`forbidden`: operators have no access to the contents of an account."
+// @Failure 404 {object} Problem "`not-found`: the account has nothing with this id."
 // @Router /syncs/{syncId}/changes [get]
 func (s *server) listSyncChanges(c echo.Context) error {
 	id, err := pathID(c, "syncId")

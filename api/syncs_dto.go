@@ -7,46 +7,85 @@ import (
 )
 
 type startSyncRequest struct {
+	// - `manual`: lists IT Glue, plans the changes and makes them.
+	// - `preview`: lists IT Glue and plans the changes, without making them.
 	Kind string `json:"kind" validate:"required,oneof=manual preview" example:"manual"`
 } //	@name	StartSync
 
 type syncDTO struct {
-	ID       string          `json:"id" validate:"required" format:"uuid" example:"0198c5d0-5a4e-7c3b-9d2e-6f1a2b3c4d5e"`
-	Kind     string          `json:"kind" validate:"required" enums:"initial,manual,preview,organization" example:"manual"`
+	ID string `json:"id" validate:"required" format:"uuid" example:"0198c5d0-5a4e-7c3b-9d2e-6f1a2b3c4d5e"`
+	// - `initial`: started by connecting.
+	// - `manual`: started by `POST /syncs`.
+	// - `preview`: plans the changes and makes none.
+	// - `organization`: the refresh of one organization.
+	Kind string `json:"kind" validate:"required" enums:"initial,manual,preview,organization" example:"manual"`
+	// - `queued`: not begun yet, or waiting for another attempt; `error` then tells why the last one failed.
+	// - `running`: under way.
+	// - `succeeded`: ended; all planned changes were made or refused with a reason.
+	// - `held`: ended, but more mappings would have been removed than `removalLimitPercent` allows. These removals are recorded as
+	//   held and not made; all other changes were made.
+	// - `failed`: ended without success; `error` tells why.
+	// - `cancelled`: stopped before its end.
 	Status   string          `json:"status" validate:"required" enums:"queued,running,succeeded,held,failed,cancelled" example:"succeeded"`
 	Progress syncProgressDTO `json:"progress" validate:"required"`
-	Counts   syncCountsDTO   `json:"counts" validate:"required"`
-	// Error says why the sync failed or, while it is queued again, why its last attempt did.
-	Error       *syncErrorDTO `json:"error" validate:"required" extensions:"x-nullable"`
-	Attempt     int           `json:"attempt" validate:"required" minimum:"0" example:"0"`
-	CreatedAt   time.Time     `json:"createdAt" validate:"required" format:"date-time" example:"2026-01-31T09:30:00Z"`
-	StartedAt   *time.Time    `json:"startedAt" validate:"required" format:"date-time" extensions:"x-nullable" example:"2026-01-31T09:30:01Z"`
-	FinishedAt  *time.Time    `json:"finishedAt" validate:"required" format:"date-time" extensions:"x-nullable" example:"2026-01-31T09:30:04Z"`
+	// What the sync did so far or, as a preview, would do.
+	Counts syncCountsDTO `json:"counts" validate:"required"`
+	// Why the sync failed or, while it is queued again, why the last attempt did.
+	Error *syncErrorDTO `json:"error" validate:"required" extensions:"x-nullable"`
+	// Number of earlier attempts.
+	Attempt   int       `json:"attempt" validate:"required" minimum:"0" example:"0"`
+	CreatedAt time.Time `json:"createdAt" validate:"required" format:"date-time" example:"2026-01-31T09:30:00Z"`
+	// Null before the sync has begun.
+	StartedAt *time.Time `json:"startedAt" validate:"required" format:"date-time" extensions:"x-nullable" example:"2026-01-31T09:30:01Z"`
+	// Null before the sync has ended.
+	FinishedAt *time.Time `json:"finishedAt" validate:"required" format:"date-time" extensions:"x-nullable" example:"2026-01-31T09:30:04Z"`
+	// The token that the sync was started with; null when there was none.
 	RequestedBy *requesterDTO `json:"requestedBy" validate:"required" extensions:"x-nullable"`
 } //	@name	Sync
 
 type syncProgressDTO struct {
-	// Phase is null before the sync has begun.
+	// Null before the sync has begun.
+	//
+	// - `listing`: reads the list of IT Glue organizations.
+	// - `confirming`: asks IT Glue for those that are mapped and were not in the list.
+	// - `applying`: makes the changes.
 	Phase *string `json:"phase" validate:"required" enums:"listing,confirming,applying" extensions:"x-nullable" example:"applying"`
-	Done  int     `json:"done" validate:"required" minimum:"0" example:"120"`
-	// Total is 0 while it is unknown.
+	// Steps of the phase that are done.
+	Done int `json:"done" validate:"required" minimum:"0" example:"120"`
+	// All steps of the phase; 0 while unknown.
 	Total int `json:"total" validate:"required" minimum:"0" example:"120"`
 } //	@name	SyncProgress
 
 // syncCountsDTO is what a sync did or, as a preview, would do.
 type syncCountsDTO struct {
-	Listed    int `json:"listed" validate:"required" minimum:"0" example:"120"`
+	// IT Glue organizations that were read.
+	Listed int `json:"listed" validate:"required" minimum:"0" example:"120"`
+	// Active mappings whose organization has IT Glue's name already.
 	Unchanged int `json:"unchanged" validate:"required" minimum:"0" example:"95"`
-	Renamed   int `json:"renamed" validate:"required" minimum:"0" example:"2"`
-	Mapped    int `json:"mapped" validate:"required" minimum:"0" example:"3"`
-	Unmapped  int `json:"unmapped" validate:"required" minimum:"0" example:"1"`
-	Held      int `json:"held" validate:"required" minimum:"0" example:"0"`
-	Skipped   int `json:"skipped" validate:"required" minimum:"0" example:"0"`
+	// Organizations that got the name that IT Glue has.
+	Renamed int `json:"renamed" validate:"required" minimum:"0" example:"2"`
+	// Organizations that were mapped.
+	Mapped int `json:"mapped" validate:"required" minimum:"0" example:"3"`
+	// Organizations that were unmapped, because their IT Glue organization is gone.
+	Unmapped int `json:"unmapped" validate:"required" minimum:"0" example:"1"`
+	// Removals of mappings that were held and not made.
+	Held int `json:"held" validate:"required" minimum:"0" example:"0"`
+	// Changes that were not made, each with its reason.
+	Skipped int `json:"skipped" validate:"required" minimum:"0" example:"0"`
 } //	@name	SyncCounts
 
 type syncErrorDTO struct {
-	Code   string `json:"code" validate:"required" example:"itglue-unavailable"`
-	Detail string `json:"detail" validate:"required" example:"IT Glue could not be reached."`
+	// - `itglue-key-rejected`: IT Glue refuses the API key.
+	// - `itglue-rate-limited`: IT Glue accepts no more requests for this key at the moment.
+	// - `itglue-unavailable`: IT Glue cannot be reached or has a fault of its own.
+	// - `itglue-timeout`: IT Glue did not answer in time, or the sync took too long.
+	// - `itglue-bad-answer`: IT Glue's answer cannot be understood.
+	// - `itglue-listing-incomplete`: the list was not complete, so that nothing was changed.
+	// - `unavailable`: the database could not be used at the moment.
+	// - `internal`: something went wrong here; the operator finds it in the log.
+	Code string `json:"code" validate:"required" enums:"itglue-key-rejected,itglue-rate-limited,itglue-unavailable,itglue-timeout,itglue-bad-answer,itglue-listing-incomplete,unavailable,internal" example:"itglue-unavailable"` //nolint:lll // a tag cannot be wrapped
+	// What went wrong, for people.
+	Detail string `json:"detail" validate:"required" example:"IT Glue cannot be reached or has a fault of its own."`
 } //	@name	SyncError
 
 type requesterDTO struct {
@@ -56,16 +95,41 @@ type requesterDTO struct {
 
 // changeDTO is one thing that a sync did, would do or refused to do.
 type changeDTO struct {
-	// Seq orders the changes of a sync.
-	Seq                int                      `json:"seq" validate:"required" minimum:"1" example:"1"`
-	Action             string                   `json:"action" validate:"required" enums:"map,rename,unmap,skip" example:"rename"`
-	Status             string                   `json:"status" validate:"required" enums:"planned,applied,held,refused" example:"applied"`
-	Reason             string                   `json:"reason" validate:"required" enums:"equal-name,renamed-in-itglue,deleted-in-itglue,absent-from-listing,absent-but-readable,absence-not-confirmed,paused,ambiguous,name-blank,name-too-long,name-not-legal,changed-since-the-listing" example:"renamed-in-itglue"` //nolint:lll // a tag cannot be wrapped
-	Organization       organizationReferenceDTO `json:"organization" validate:"required"`
-	ITGlueOrganization *itglueReferenceDTO      `json:"itglueOrganization" validate:"required" extensions:"x-nullable"`
-	// Before and After are names for a rename, ids of IT Glue organizations for map and unmap.
+	// Position within the sync, from 1.
+	Seq int `json:"seq" validate:"required" minimum:"1" example:"1"`
+	// - `map`: maps the organization to an IT Glue organization.
+	// - `rename`: gives the organization the name that IT Glue has.
+	// - `unmap`: takes the mapping away.
+	// - `skip`: leaves the organization as it is, for the reason given.
+	Action string `json:"action" validate:"required" enums:"map,rename,unmap,skip" example:"rename"`
+	// - `planned`: not made, because the sync is a preview or has not come to it.
+	// - `applied`: made.
+	// - `held`: a removal that was recorded and not made, because there were too many of them. No call releases it yet.
+	// - `refused`: not made, for the reason given.
+	Status string `json:"status" validate:"required" enums:"planned,applied,held,refused" example:"applied"`
+	// Why the change was made, held or refused.
+	//
+	// - `equal-name` (map): the name occurs once on both sides.
+	// - `renamed-in-itglue` (rename): IT Glue has another name.
+	// - `deleted-in-itglue` (unmap): not in the list, and IT Glue says that it is gone.
+	// - `absent-from-listing` (unmap, held): not in the list; IT Glue was not asked for it, because too many were missing.
+	// - `absent-but-readable` (unmap, refused): not in the list, yet IT Glue still has it.
+	// - `absence-not-confirmed` (unmap, refused): not in the list, and IT Glue gave no clear answer when asked for it.
+	// - `paused` (skip): there would be a change, but the mapping is paused.
+	// - `ambiguous` (skip): the name occurs more than once among the organizations or among the IT Glue organizations.
+	// - `name-blank` (skip): the name in IT Glue is blank.
+	// - `name-too-long` (skip): the name in IT Glue has more than 255 characters.
+	// - `name-not-legal` (skip): the name in IT Glue has characters that no name may have.
+	// - `changed-since-the-listing` (any, refused): somebody changed the organization or its mapping meanwhile; that wins.
+	Reason string `json:"reason" validate:"required" enums:"equal-name,renamed-in-itglue,deleted-in-itglue,absent-from-listing,absent-but-readable,absence-not-confirmed,paused,ambiguous,name-blank,name-too-long,name-not-legal,changed-since-the-listing" example:"renamed-in-itglue"` //nolint:lll // a tag cannot be wrapped
+	// The organization, with the name that it had.
+	Organization organizationReferenceDTO `json:"organization" validate:"required"`
+	// Null for a skip that is about no single IT Glue organization.
+	ITGlueOrganization *itglueReferenceDTO `json:"itglueOrganization" validate:"required" extensions:"x-nullable"`
+	// Old name (rename) or old IT Glue organization id (map, unmap); null for none. A skip has the name here and in `after`.
 	Before *string `json:"before" validate:"required" extensions:"x-nullable" example:"Contoso"`
-	After  *string `json:"after" validate:"required" extensions:"x-nullable" example:"Contoso Ltd"`
+	// New name (rename) or new IT Glue organization id (map, unmap); null for none.
+	After *string `json:"after" validate:"required" extensions:"x-nullable" example:"Contoso Ltd"`
 } //	@name	Change
 
 type organizationReferenceDTO struct {

@@ -27,7 +27,7 @@ func NewDialer(urls map[itglue.Region]string, requestsPer5Minutes int) *Dialer {
 // Dial returns a client. It makes no call; the region comes from the closed set, so no address is ever taken from a request.
 func (d *Dialer) Dial(apiKey string, region itglue.Region) (*itglue.Client, error) {
 	if !region.Valid() {
-		return nil, errs.Invalid(errs.Field{Pointer: "/region", Code: "not-one-of", Detail: "must be us, eu or au"})
+		return nil, errs.Invalid(errs.Field{Pointer: "/region", Code: "not-one-of", Detail: "The region must be one of: us, eu, au."})
 	}
 	config := d.base
 	config.APIKey, config.Limiter = apiKey, d.limiters.ForKey(apiKey)
@@ -36,7 +36,9 @@ func (d *Dialer) Dial(apiKey string, region itglue.Region) (*itglue.Client, erro
 	}
 	client, err := itglue.New(config)
 	if err != nil {
-		return nil, errs.Invalid(errs.Field{Pointer: "/apiKey", Code: "invalid", Detail: "must be visible ASCII without spaces"}).Because(err)
+		return nil, errs.Invalid(errs.Field{
+			Pointer: "/apiKey", Code: "invalid", Detail: "The API key must be visible ASCII characters without spaces.",
+		}).Because(err)
 	}
 	return client, nil
 }

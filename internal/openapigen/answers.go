@@ -52,6 +52,8 @@ type commonAnswer struct {
 	// header is sent along with the answer; none when it is empty.
 	header string
 	about  *openapi3.Header
+	// own tells that each operation has the answer for itself, because its example is made of the operation's body.
+	own bool
 	// applies tells which operations can answer so.
 	applies func(*openapi3.Operation) bool
 }
@@ -61,40 +63,44 @@ func commonAnswers() []commonAnswer {
 	return []commonAnswer{
 		{
 			status: http.StatusBadRequest, name: "MalformedBody", applies: hasBody,
-			description: "The body is not JSON, or not all of it.",
+			description: "`malformed-body`: the body is not one JSON value.",
 		},
 		{
 			status: http.StatusUnauthorized, name: "Unauthenticated", applies: needsToken,
-			description: "There is no valid token.",
-			header:      "WWW-Authenticate", about: header("How to authenticate", openapi3.NewStringSchema()),
+			description: "`unauthenticated`: there is no token, or it is unknown, expired or revoked.",
+			header:      "WWW-Authenticate", about: header("How to authenticate: Bearer", openapi3.NewStringSchema()),
 		},
 		{
 			status: http.StatusNotAcceptable, name: "NotAcceptable", applies: needsToken,
-			description: "The Accept header admits no JSON.",
+			description: "`not-acceptable`: the Accept header admits no JSON.",
 		},
 		{
 			status: http.StatusRequestEntityTooLarge, name: "PayloadTooLarge", applies: hasBody,
-			description: "The body is too large.",
+			description: "`payload-too-large`: the body is larger than 1 MiB.",
 		},
 		{
-			status: http.StatusRequestURITooLong, name: "URITooLong", applies: always,
-			description: "The address is too long.",
+			status: http.StatusRequestURITooLong, name: "URITooLong", applies: needsToken,
+			description: "`uri-too-long`: the address is longer than 8 KiB.",
 		},
 		{
 			status: http.StatusUnsupportedMediaType, name: "UnsupportedMediaType", applies: hasBody,
-			description: "The body is said to be something else than JSON.",
+			description: "`unsupported-media-type`: the body is not sent as `application/json` in UTF-8.",
 		},
 		{
-			status: http.StatusUnprocessableEntity, name: "ValidationFailed", applies: always,
-			description: "The request has invalid or unknown values; all of them are listed.",
+			status: http.StatusUnprocessableEntity, name: "ValidationFailed", own: true, applies: hasBody,
+			description: "`validation-failed`: the request has invalid or unknown values, all of them in `errors`.",
+		},
+		{
+			status: http.StatusUnprocessableEntity, name: "InvalidParameters", applies: needsToken,
+			description: "`validation-failed`: the request has invalid or unknown query parameters, all of them in `errors`.",
 		},
 		{
 			status: http.StatusInternalServerError, name: "Internal", applies: always,
-			description: "Something went wrong.",
+			description: "`internal`: something went wrong; the operator finds it in the log by `requestId`.",
 		},
 		{
-			status: http.StatusServiceUnavailable, name: "Unavailable", applies: always,
-			description: "The request cannot be served at the moment.",
+			status: http.StatusServiceUnavailable, name: "Unavailable", applies: needsToken,
+			description: "`unavailable`: the request cannot be served at the moment.",
 			header:      "Retry-After", about: header("Seconds to wait", openapi3.NewIntegerSchema()),
 		},
 	}
@@ -110,7 +116,8 @@ func hasBody(op *openapi3.Operation) bool { return op.RequestBody != nil }
 
 func needsToken(op *openapi3.Operation) bool { return op.Security != nil && len(*op.Security) > 0 }
 
-// addCommonAnswers adds the common failures to all operations that do not describe them in words of their own.
+// addCommonAnswers adds the common failures to all operations that do not describe them in words of their own. Of two with the same
+// status, the first that applies is taken.
 func addCommonAnswers(doc *openapi3.T) error {
 	schema := doc.Components.Schemas[problemSchema]
 	if schema == nil {
@@ -118,13 +125,19 @@ func addCommonAnswers(doc *openapi3.T) error {
 	}
 	doc.Components.Responses = openapi3.ResponseBodies{}
 	for _, common := range commonAnswers() {
-		answer := common.response(schema.Value)
-		doc.Components.Responses[common.name] = &openapi3.ResponseRef{Value: answer}
+		shared := &openapi3.ResponseRef{Ref: "#/components/responses/" + common.name, Value: common.response(schema.Value)}
+		if !common.own {
+			doc.Components.Responses[common.name] = &openapi3.ResponseRef{Value: shared.Value}
+		}
 		for _, op := range operations(doc) {
-			if common.applies(op) && op.Responses.Status(common.status) == nil {
-				ref := &openapi3.ResponseRef{Ref: "#/components/responses/" + common.name, Value: answer}
-				op.Responses.Set(strconv.Itoa(common.status), ref)
+			if !common.applies(op) || op.Responses.Status(common.status) != nil {
+				continue
 			}
+			answer := shared
+			if common.own {
+				answer = &openapi3.ResponseRef{Value: common.response(schema.Value)}
+			}
+			op.Responses.Set(strconv.Itoa(common.status), answer)
 		}
 	}
 	return nil
@@ -139,4 +152,27 @@ func (a commonAnswer) response(problem *openapi3.Schema) *openapi3.Response {
 		response.Headers = openapi3.Headers{a.header: &openapi3.HeaderRef{Value: a.about}}
 	}
 	return response
+}
+
+const requestIDHeader = "X-Request-Id"
+
+// addRequestID declares the header that every answer carries.
+func addRequestID(doc *openapi3.T) error {
+	about := header("Id of the request, to be named in questions to the operator; the client's own if it sent one", openapi3.NewStringSchema())
+	doc.Components.Headers = openapi3.Headers{requestIDHeader: &openapi3.HeaderRef{Value: about}}
+	add := func(answer *openapi3.Response) {
+		if answer.Headers == nil {
+			answer.Headers = openapi3.Headers{}
+		}
+		answer.Headers[requestIDHeader] = &openapi3.HeaderRef{Ref: "#/components/headers/" + requestIDHeader, Value: about}
+	}
+	for _, answer := range doc.Components.Responses {
+		add(answer.Value)
+	}
+	for _, op := range operations(doc) {
+		for _, answer := range op.Responses.Map() {
+			add(answer.Value)
+		}
+	}
+	return nil
 }

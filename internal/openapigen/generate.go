@@ -21,6 +21,13 @@ func generate(dir string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	e, err := readExamples(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := e.addTo(doc); err != nil {
+		return nil, err
+	}
 	return render(doc)
 }
 
@@ -47,7 +54,8 @@ func convert(swagger map[string]any) (*openapi3.T, error) {
 // modernize makes an OpenAPI 3.0 document, as the converter leaves it, one of OpenAPI 3.1 that says all that the API does.
 func modernize(doc *openapi3.T) error {
 	steps := []func(*openapi3.T) error{
-		describe, setServers, declareSecurity, setMediaTypes, addCommonAnswers, closeRequestBodies, modernizeSchemas, dropExtensions,
+		describe, setServers, declareSecurity, setMediaTypes, addCommonAnswers, addRequestID, closeRequestBodies,
+		modernizeSchemas, dropExtensions,
 	}
 	for _, step := range steps {
 		if err := step(doc); err != nil {

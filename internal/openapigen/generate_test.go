@@ -2,6 +2,8 @@ package main
 
 import (
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -83,6 +85,7 @@ func TestSchemas(t *testing.T) {
 			`{"type": "array", "items": {"type": "integer", "x-nullable": true}}`,
 			`{"type": "array", "items": {"type": ["integer", "null"]}}`,
 		},
+		"Pattern": {`{"type": "string", "x-pattern": "^a$"}`, `{"type": "string", "pattern": "^a$"}`},
 		"Example": {`{"type": "integer", "example": 0}`, `{"type": "integer", "examples": [0]}`},
 		"ExclusiveBounds": {
 			`{"type": "number", "minimum": 0, "exclusiveMinimum": true, "maximum": 9, "exclusiveMaximum": true}`,
@@ -97,6 +100,40 @@ func TestSchemas(t *testing.T) {
 			doc := mustConvert(t, `"api.holder": {"type": "object", "properties": {"value": `+c.old+`}}`, "")
 			wantJSON(t, doc.Components.Schemas["Holder"].Value.Properties["value"], c.want)
 		})
+	}
+}
+
+func TestExamplesOfWhatIsNotThereAreRefused(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		e    examples
+		want string
+	}{
+		"Schema":    {examples{Schemas: map[string][]any{"None": {1}}}, "no schema None"},
+		"Operation": {examples{Operations: map[string]map[string]map[string]any{"none": {"200": {"a": 1}}}}, "no answer 200 of none"},
+		"Status":    {examples{Operations: map[string]map[string]map[string]any{"list": {"201": {"a": 1}}}}, "no answer 201 of list"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			doc := mustConvert(t, "", `"/things": {"get": {"operationId": "list", "responses": {"200": {"description": "d"}}}}`)
+			if err := c.e.addTo(doc); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("error %v, want one about %q", err, c.want)
+			}
+		})
+	}
+}
+
+func TestExamplesHaveToBeReadable(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if e, err := readExamples(dir); err != nil || e == nil {
+		t.Errorf("without examples: %v", err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, examplesFile), []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := readExamples(dir); err == nil {
+		t.Error("broken examples passed")
 	}
 }
 

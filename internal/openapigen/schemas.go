@@ -6,6 +6,9 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
+// patternExtension holds what annotations of fields have no word for.
+const patternExtension = "x-pattern"
+
 // modernizeSchemas writes what OpenAPI 3.0 has fields of its own for in the way of JSON Schema, which 3.1 follows.
 func modernizeSchemas(doc *openapi3.T) error {
 	return doc.WalkSchemas(func(_ string, schema *openapi3.SchemaRef) error {
@@ -18,6 +21,9 @@ func modernizeSchema(schema *openapi3.Schema) {
 	if schema.Nullable {
 		schema.Nullable = false
 		allowNull(schema)
+	}
+	if pattern, ok := schema.Extensions[patternExtension].(string); ok {
+		schema.Pattern = pattern
 	}
 	makeExclusive(&schema.ExclusiveMin, &schema.Min)
 	makeExclusive(&schema.ExclusiveMax, &schema.Max)

@@ -37,6 +37,25 @@ func TestWhatIsNoDomainIsRefused(t *testing.T) {
 	}
 }
 
+func TestFaultsAreSentences(t *testing.T) {
+	t.Parallel()
+	for _, domain := range []string{"", "a_b.com", "1.2.3", "127.0.0.1", "com", "acme.local"} {
+		faults := organization.Check(organization.New{Name: " ", Domain: domain, EmailPlatform: "other"})
+		if len(faults) != 3 {
+			t.Errorf("%q: %+v", domain, faults)
+		}
+		for _, fault := range faults {
+			if !strings.HasPrefix(fault.Detail, "The ") || !strings.HasSuffix(fault.Detail, ".") {
+				t.Errorf("%q: %s is no sentence", domain, fault.Detail)
+			}
+		}
+	}
+	fine := organization.New{Name: "Contoso", Domain: "contoso.com", EmailPlatform: organization.Microsoft365}
+	if faults := organization.Check(fine); len(faults) > 0 {
+		t.Errorf("%+v", faults)
+	}
+}
+
 func TestNormalizedDomainStaysAsItIs(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {

@@ -46,16 +46,26 @@ func (s *Service) Create(ctx context.Context, accountID string, n New) (Organiza
 	return o, nil
 }
 
+// Check tells all faults of an organization that is to be added, as [Service.Create] would; none when it is fine.
+func Check(n New) []errs.Field {
+	_, faults := check(n)
+	return faults
+}
+
 func check(n New) (domain string, faults []errs.Field) {
 	if problem := names.Check(n.Name); problem != names.Fine {
-		faults = append(faults, errs.Field{Pointer: "/name", Code: string(problem), Detail: "must be 1 to 255 legal characters, not all blank"})
+		faults = append(faults, errs.Field{
+			Pointer: "/name", Code: string(problem), Detail: "The name must have 1 to 255 legal characters and not be all blank.",
+		})
 	}
 	domain, err := Domain(n.Domain)
 	if err != nil {
-		faults = append(faults, errs.Field{Pointer: "/domain", Code: "domain-invalid", Detail: err.Error()})
+		faults = append(faults, errs.Field{Pointer: "/domain", Code: "domain-invalid", Detail: "The domain " + err.Error() + "."})
 	}
 	if n.EmailPlatform != Microsoft365 && n.EmailPlatform != GoogleWorkspace {
-		faults = append(faults, errs.Field{Pointer: "/emailPlatform", Code: "not-one-of", Detail: "must be microsoft_365 or google_workspace"})
+		faults = append(faults, errs.Field{
+			Pointer: "/emailPlatform", Code: "not-one-of", Detail: "The email platform must be microsoft_365 or google_workspace.",
+		})
 	}
 	return domain, faults
 }

@@ -72,7 +72,7 @@ func listThings(http.ResponseWriter, *http.Request) {}
 // @Param body body createThing true "The thing"
 // @Success 201 {object} thing
 // @Header 201 {string} Location "Where it is"
-// @Failure 409 {object} problem "It is there already"
+// @Failure 409 {object} problem "`taken`: it is there already"
 // @Router /things [post]
 func createOne(http.ResponseWriter, *http.Request) {}
 
