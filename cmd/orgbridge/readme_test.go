@@ -66,11 +66,11 @@ func readmeCommands(t *testing.T, heading string) (commands []string) {
 func learn(t *testing.T, known map[string]string, command, answer string) {
 	t.Helper()
 	var view struct {
-		ID    string
+		ID    string `json:"id"`
 		Items []struct {
-			ID           string
-			Organization referenceView
-		}
+			ID           string        `json:"id"`
+			Organization referenceView `json:"organization"`
+		} `json:"items"`
 	}
 	if err := json.Unmarshal([]byte(answer), &view); err != nil {
 		t.Fatalf("%s: %v: %s", command, err, answer)

@@ -22,6 +22,7 @@ func (c *clock) now() time.Time { return c.at }
 func each(t *testing.T, scenario func(t *testing.T, s *store.Store, service *account.Service, c *clock)) {
 	t.Helper()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		t.Helper()
 		c := &clock{at: storetest.Now()}
 		scenario(t, s, account.NewService(s, c.now), c)
 	})
@@ -30,6 +31,7 @@ func each(t *testing.T, scenario func(t *testing.T, s *store.Store, service *acc
 func TestTokenOpensItsAccountUntilItExpiresOrIsRevoked(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, s *store.Store, service *account.Service, c *clock) {
+		t.Helper()
 		a, err := service.CreateAccount(t.Context(), "Northwind IT")
 		if err != nil {
 			t.Fatal(err)
@@ -65,6 +67,7 @@ func TestTokenOpensItsAccountUntilItExpiresOrIsRevoked(t *testing.T) {
 func TestUnknownAndMistypedTokensGetOneAnswer(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, _ *store.Store, service *account.Service, _ *clock) {
+		t.Helper()
 		_, known, err := service.CreateToken(t.Context(), account.NewToken{Role: account.Operator, Name: "x"})
 		if err != nil {
 			t.Fatal(err)
@@ -89,6 +92,7 @@ func TestUnknownAndMistypedTokensGetOneAnswer(t *testing.T) {
 func TestBadAccountsAndTokensAreRefused(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, s *store.Store, service *account.Service, c *clock) {
+		t.Helper()
 		id := storetest.Account(t, s)
 		for _, name := range []string{"", " \t", strings.Repeat("a", 256), "a\x00b", "a\xffb"} {
 			if _, err := service.CreateAccount(t.Context(), name); !errs.Is(err, errs.ValidationFailed) {

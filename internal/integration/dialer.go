@@ -80,6 +80,7 @@ func explain(kind itglue.Kind) (code errs.Code, detail string) {
 // shown and never taken over.
 func Entry(o itglue.Organization) DirectoryEntry {
 	return DirectoryEntry{
-		ID: o.ID, Name: strings.ReplaceAll(o.Name, "\x00", "\uFFFD"), ShortName: o.ShortName, TypeName: o.TypeName, StatusName: o.StatusName, Primary: o.Primary,
+		ID: o.ID, Name: strings.ReplaceAll(o.Name, "\x00", "\uFFFD"), ShortName: o.ShortName,
+		TypeName: o.TypeName, StatusName: o.StatusName, Primary: o.Primary,
 	}
 }

@@ -70,12 +70,16 @@ func newBundle(t *testing.T, s *store.Store) *bundle {
 
 func each(t *testing.T, scenario func(t *testing.T, b *bundle)) {
 	t.Helper()
-	storetest.Each(t, func(t *testing.T, s *store.Store) { scenario(t, newBundle(t, s)) })
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		t.Helper()
+		scenario(t, newBundle(t, s))
+	})
 }
 
 func TestConnectStoresTheKeySealedAndBeginsTheInitialSync(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, b *bundle) {
+		t.Helper()
 		in, err := b.service.Connect(t.Context(), b.accountID, b.by, apiKey, "eu")
 		if err != nil {
 			t.Fatal(err)
@@ -107,6 +111,7 @@ func TestConnectStoresTheKeySealedAndBeginsTheInitialSync(t *testing.T) {
 func TestConnectSucceedsWhenTheSyncMustWaitForTheSweeper(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, b *bundle) {
+		t.Helper()
 		b.starter.err = errors.New("queue away")
 		if _, err := b.service.Connect(t.Context(), b.accountID, b.by, apiKey, "eu"); err != nil {
 			t.Fatal(err)
@@ -120,6 +125,7 @@ func TestConnectSucceedsWhenTheSyncMustWaitForTheSweeper(t *testing.T) {
 func TestSealedKeyOpensForItsOwnAccountOnly(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, b *bundle) {
+		t.Helper()
 		if _, err := b.service.Connect(t.Context(), b.accountID, b.by, apiKey, "eu"); err != nil {
 			t.Fatal(err)
 		}
@@ -158,6 +164,7 @@ func TestFailedConnectStoresNothing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			each(t, func(t *testing.T, b *bundle) {
+				t.Helper()
 				if c.fault != nil {
 					b.eu.Inject(*c.fault)
 				}
@@ -183,6 +190,7 @@ func TestFailedConnectStoresNothing(t *testing.T) {
 func TestTestTellsWhatIsWrongAndStoresNothing(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, b *bundle) {
+		t.Helper()
 		for _, c := range []struct {
 			key, region string
 			want        integration.TestResult

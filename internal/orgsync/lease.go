@@ -8,6 +8,9 @@ import (
 	"github.com/orgbridge/orgbridge/internal/errs"
 )
 
+// progressInterval is how often progress is written at most. Each write is a commit, which on SQLite waits for the disk.
+const progressInterval = 250 * time.Millisecond
+
 // lease keeps a running sync its owner's. Its context ends, with [errs.Fenced] as the cause, when the sync is lost.
 type lease struct {
 	runner *Runner
@@ -23,7 +26,7 @@ type lease struct {
 
 func holdLease(parent context.Context, r *Runner, f Fence) *lease {
 	ctx, cancel := context.WithCancelCause(parent)
-	l := &lease{runner: r, fence: f, ctx: ctx, cancel: cancel, progress: Progress{Phase: Listing}, renewed: time.Now()}
+	l := &lease{runner: r, fence: f, ctx: ctx, cancel: cancel, renewed: time.Now()}
 	l.done.Go(l.keep)
 	return l
 }
@@ -42,13 +45,18 @@ func (l *lease) keep() {
 	}
 }
 
-// beat writes the progress, or the last one again, and renews the lease. It answers [errs.Fenced], and ends the lease's context, when the sync is lost: either
-// the store says so, or it could not be asked for as long as the lease lasts, so that another node may have it by now.
+// beat writes the progress, or the last one again, and renews the lease. It answers [errs.Fenced], and ends the lease's context, when
+// the sync is lost: either the store says so, or it could not be asked for as long as the lease lasts, so that another node may have it
+// by now.
 func (l *lease) beat(ctx context.Context, p *Progress) error {
 	l.mu.Lock() // one beat after the other, so that progress never goes backwards
 	defer l.mu.Unlock()
 	if p != nil {
+		fresh := p.Phase == l.progress.Phase && time.Since(l.renewed) < progressInterval
 		l.progress = *p
+		if fresh {
+			return context.Cause(l.ctx) //nolint:contextcheck // asks how the lease stands
+		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, l.runner.Lease/3)
 	defer cancel()

@@ -39,8 +39,8 @@ type StateStore interface {
 	// ApplyChanges makes the planned changes, at most 1,000, each only if its row still is as the change says (a person's change
 	// wins): map needs an unmapped organization, the only one of that name, that no person unmapped, and a target that is free;
 	// rename needs an active mapping to the same IT Glue organization and the name Before; unmap needs an active mapping to
-	// ITGlueID. Changes that no longer fit become refused with [ReasonChangedMeanwhile]. Planned changes become applied; others are only recorded. With
-	// dryRun all are only recorded. It stores all of them after those of earlier calls, renumbering Seq.
+	// ITGlueID. Changes that no longer fit become refused with [ReasonChangedMeanwhile]. Planned changes become applied; others are
+	// only recorded. With dryRun all are only recorded. It stores all of them after those of earlier calls, renumbering Seq.
 	ApplyChanges(ctx context.Context, f Fence, changes []Change, dryRun bool) error
 	// ApplyUnmatched writes reasons for organizations that are still unmapped and that no person unmapped; at most 1,000.
 	ApplyUnmatched(ctx context.Context, f Fence, updates []UnmatchedUpdate) error
@@ -54,8 +54,8 @@ type RefreshStore interface {
 	RejectCredentials(ctx context.Context, accountID, integrationID, detail string) error
 	// Refresh stores an ended sync of kind [Organization] with its changes and applies those that are planned, all in one
 	// transaction. The key was accepted, so attention for a refused one ends. With an entry the directory gets it and the mapping's
-	// LastSyncedAt is set; without one the directory loses state.ITGlueID. When the mapping or the name is no longer as in state, it changes nothing and answers [errs.Conflict]; when the
-	// sync's integration is gone, [errs.NotConnected].
+	// LastSyncedAt is set; without one the directory loses state.ITGlueID. When the mapping or the name is no longer as in state, it
+	// changes nothing and answers [errs.Conflict]; when the sync's integration is gone, [errs.NotConnected].
 	Refresh(ctx context.Context, s Sync, state OrganizationState, entry *integration.DirectoryEntry, changes []Change) error
 }
 

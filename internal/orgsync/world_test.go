@@ -45,7 +45,10 @@ func (started) StartSoon(context.Context, string, string, int) error { return ni
 // eachWorld runs a scenario on both databases.
 func eachWorld(t *testing.T, scenario func(w *world)) {
 	t.Helper()
-	storetest.Each(t, func(t *testing.T, s *store.Store) { scenario(newWorld(t, s)) })
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		t.Helper()
+		scenario(newWorld(t, s))
+	})
 }
 
 func newWorld(t *testing.T, s *store.Store) *world {

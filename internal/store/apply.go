@@ -85,7 +85,7 @@ func (a applier) unmap(planned []*orgsync.Change) (done []string, err error) {
 	for i, c := range planned {
 		rows[i] = []string{c.OrganizationID, c.ITGlueID}
 	}
-	err = a.tx.Raw(`WITH v(org_id, target_id) AS (?)
+	err = a.tx.Raw(`WITH v(org_id, target_id) AS MATERIALIZED (?)
 		UPDATE mappings SET state = 'unmapped', itglue_id = NULL, itglue_name = NULL, origin = NULL, mapped_at = NULL,
 			active_since = NULL, last_synced_at = NULL, unmatched_code = ?
 		FROM v
@@ -102,7 +102,7 @@ func (a applier) rename(planned []*orgsync.Change) (done []string, err error) {
 		rows[i] = []string{c.OrganizationID, c.ITGlueID, c.Before, c.After, names.Folded(c.After)}
 	}
 	types := []string{"uuid", "text", "text", "text", "text"}
-	err = a.tx.Raw(`WITH v(org_id, target_id, old_name, new_name, new_folded) AS (?)
+	err = a.tx.Raw(`WITH v(org_id, target_id, old_name, new_name, new_folded) AS MATERIALIZED (?)
 		UPDATE organizations SET name = v.new_name, name_folded = v.new_folded, updated_at = ?
 		FROM v, mappings m
 		WHERE CAST(organizations.account_id AS text) = ? AND organizations.id = v.org_id AND organizations.name = v.old_name
@@ -127,7 +127,7 @@ func (a applier) seen(planned []*orgsync.Change, done []string) error {
 			rows = append(rows, []string{c.OrganizationID, clean(c.ITGlueName)})
 		}
 	}
-	return a.tx.Exec(`WITH v(org_id, target_name) AS (?)
+	return a.tx.Exec(`WITH v(org_id, target_name) AS MATERIALIZED (?)
 		UPDATE mappings SET itglue_name = v.target_name, last_synced_at = ?
 		FROM v WHERE CAST(mappings.account_id AS text) = ? AND mappings.organization_id = v.org_id`,
 		a.store.values([]string{"uuid", "text"}, rows), a.at, a.accountID).Error
@@ -140,7 +140,7 @@ func (a applier) mapEqual(planned []*orgsync.Change) (done []string, err error) 
 		rows[i] = []string{c.OrganizationID, c.ITGlueID, clean(c.ITGlueName), c.OrganizationName}
 	}
 	types := []string{"uuid", "text", "text", "text"}
-	err = a.tx.Raw(`WITH v(org_id, target_id, target_name, org_name) AS (?)
+	err = a.tx.Raw(`WITH v(org_id, target_id, target_name, org_name) AS MATERIALIZED (?)
 		UPDATE mappings SET state = 'active', itglue_id = v.target_id, itglue_name = v.target_name, origin = 'auto',
 			mapped_at = ?, active_since = ?, last_synced_at = ?, unmatched_code = NULL
 		FROM v, organizations o

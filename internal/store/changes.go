@@ -80,7 +80,7 @@ func (s *Store) storeChanges(tx *gorm.DB, accountID, syncID string, changes []or
 	}
 	types := []string{"uuid", "uuid", "integer", "text", "text", "text", "uuid", "text", "text", "text", "text", "text"}
 	return tx.Exec(`INSERT INTO sync_changes (account_id, sync_id, seq, action, status, reason,
-			organization_id, organization_name, itglue_id, itglue_name, before, after) ?`, s.values(types, rows)).Error
+			organization_id, organization_name, itglue_id, itglue_name, before, after) ?`, s.rows(types, rows)).Error
 }
 
 // ApplyUnmatched writes reasons for organizations that are still unmapped and that no person unmapped; at most 1,000. It answers
@@ -97,7 +97,7 @@ func (s *Store) ApplyUnmatched(ctx context.Context, f orgsync.Fence, updates []o
 		for i, u := range updates {
 			rows[i] = []string{u.OrganizationID, string(u.Code)}
 		}
-		return tx.Exec(`WITH v(org_id, code) AS (?)
+		return tx.Exec(`WITH v(org_id, code) AS MATERIALIZED (?)
 			UPDATE mappings SET unmatched_code = nullif(v.code, '') FROM v
 			WHERE CAST(mappings.account_id AS text) = ? AND mappings.organization_id = v.org_id AND mappings.state || '' = ?
 				AND (mappings.unmatched_code IS NULL OR mappings.unmatched_code <> ?)`,

@@ -93,6 +93,21 @@ func (s *Store) values(types []string, rows [][]string) clause.Expr {
 	return gorm.Expr("SELECT "+strings.Join(columns, ", ")+" FROM "+from, string(list))
 }
 
+// rows renders rows of strings for `INSERT INTO … (…) ?`. SQLite binds parameters faster than it takes wide rows out of JSON.
+func (s *Store) rows(types []string, rows [][]string) clause.Expr {
+	if s.pool != nil {
+		return s.values(types, rows)
+	}
+	one := "(?" + strings.Repeat(",?", len(types)-1) + ")"
+	vars := make([]any, 0, len(rows)*len(types))
+	for _, row := range rows {
+		for _, v := range row {
+			vars = append(vars, v)
+		}
+	}
+	return gorm.Expr("VALUES "+one+strings.Repeat(","+one, len(rows)-1), vars...)
+}
+
 // lookUpByID has the rows that a list of values joins found by their ids, one by one, until the transaction ends. Both planners are
 // tempted to read the whole account instead, which pays for very large lists only and is a matter of minutes when they err. The
 // statements help by writing CAST(account_id AS text) and state || ”, which no index answers.

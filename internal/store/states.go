@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 
 	"gorm.io/gorm"
 
@@ -25,13 +26,25 @@ func (r stateRow) state() orgsync.OrganizationState {
 	}
 }
 
-// OrganizationStates returns all organizations of the account, in order of id.
-func (s *Store) OrganizationStates(ctx context.Context, accountID string) ([]orgsync.OrganizationState, error) {
-	var rows []stateRow
-	err := s.read(ctx, "read organization states", func(tx *gorm.DB) error {
-		return statesOf(tx, accountID).Order("o.id").Find(&rows).Error
+// OrganizationStates returns all organizations of the account, in order of id. There may be a great many, so the rows are scanned by
+// hand: gorm takes as long to fill its structs as the database to find them.
+func (s *Store) OrganizationStates(ctx context.Context, accountID string) (states []orgsync.OrganizationState, err error) {
+	err = s.read(ctx, "read organization states", func(tx *gorm.DB) (err error) {
+		rows, err := statesOf(tx, accountID).Order("o.id").Rows()
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, rows.Close()) }()
+		for rows.Next() {
+			var r stateRow
+			if err := rows.Scan(&r.ID, &r.Name, &r.State, &r.ITGlueID, &r.ITGlueName, &r.UnmatchedCode); err != nil {
+				return err
+			}
+			states = append(states, r.state())
+		}
+		return rows.Err()
 	})
-	return convert(rows, stateRow.state), err
+	return states, err
 }
 
 // OrganizationState returns one of them, or [errs.NotFound].
@@ -48,8 +61,7 @@ func (s *Store) OrganizationState(ctx context.Context, accountID, organizationID
 
 func statesOf(tx *gorm.DB, accountID string) *gorm.DB {
 	return tx.Table("organizations AS o").
-		Select("o.id, o.name, m.state, m.itglue_id, coalesce(d.name, m.itglue_name) AS itglue_name, m.unmatched_code").
+		Select("o.id, o.name, m.state, m.itglue_id, m.itglue_name, m.unmatched_code").
 		Joins("JOIN mappings m ON m.account_id = o.account_id AND m.organization_id = o.id").
-		Joins("LEFT JOIN directory d ON d.account_id = m.account_id AND d.id = m.itglue_id").
 		Where("o.account_id = ?", accountID)
 }

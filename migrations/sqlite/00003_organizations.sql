@@ -10,7 +10,7 @@ CREATE TABLE organizations (
     updated_at     DATETIME NOT NULL,
     UNIQUE (account_id, domain),
     UNIQUE (account_id, id)
-);
+) WITHOUT ROWID;
 CREATE INDEX organizations_name ON organizations (account_id, name_folded, id);
 
 -- Every organization has exactly one row here.
