@@ -213,9 +213,10 @@ func jsonName(f reflect.StructField) string {
 	return name
 }
 
-// pointerTo is the RFC 6901 pointer to a member of the body; the body itself when the name is too long to be told back.
+// pointerTo is the RFC 6901 pointer to a member of the body; the body itself when the name is too long to be told back, or has a dot:
+// then it may be an API key that was pasted into the wrong place.
 func pointerTo(name string) string {
-	if len(name) > maxNamed {
+	if len(name) > maxNamed || strings.Contains(name, ".") {
 		return ""
 	}
 	return "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(name)

@@ -15,7 +15,7 @@ import (
 // base is where the versioned API begins.
 const base = "/api/v1"
 
-// Dependencies is all that the API needs. Every field is required except Version.
+// Dependencies is all that the API needs. Every field is required except Version and HealthOnly.
 type Dependencies struct {
 	Log *slog.Logger
 	// Now is the clock of the access log.
@@ -26,6 +26,8 @@ type Dependencies struct {
 	Draining func() bool
 	// Version of the program, told by /healthz.
 	Version string
+	// HealthOnly is for processes that serve no API: they answer for their health and know no other address.
+	HealthOnly bool
 
 	Tokens              Authenticator
 	Integrations        IntegrationStore
@@ -85,8 +87,8 @@ func New(d Dependencies) (http.Handler, error) {
 	e := echo.New()
 	e.HTTPErrorHandler = newProblems(d.Log).handle
 	e.Use(limitTime, s.identify, s.logAccess, s.recoverPanics, limitURI)
-	if err := s.register(e, s.routes()); err != nil {
-		return nil, err
+	if err := s.register(e, s.routes()); err != nil || d.HealthOnly {
+		return e, err
 	}
 	if err := registerDocs(e); err != nil {
 		return nil, fmt.Errorf("register the documentation: %w", err)
@@ -138,6 +140,9 @@ func (s *server) register(e *echo.Echo, routes []route) error {
 	for _, r := range routes {
 		if r.permission == undeclared {
 			return fmt.Errorf("api: %s %s does not say who may use it", r.method, r.path)
+		}
+		if s.HealthOnly && r.permission != public {
+			continue
 		}
 		h := r.handler
 		if !r.query {

@@ -76,7 +76,7 @@ func (n *node) wire(c config.Config, r roles, keyset *seal.Keyset) (err error) {
 	n.accounts = account.NewService(n.db, now)
 	n.organizations = organization.NewService(n.db, now)
 	n.handler, err = api.New(api.Dependencies{
-		Log: n.logger, Now: now, Ready: n.db.Ready, Draining: n.draining.Load, Version: versionName(),
+		Log: n.logger, Now: now, Ready: n.db.Ready, Draining: n.draining.Load, Version: versionName(), HealthOnly: !r.api,
 		Tokens:       n.accounts,
 		Integrations: n.db, IntegrationService: connections,
 		Organizations: n.db, OrganizationService: n.organizations,
@@ -85,23 +85,5 @@ func (n *node) wire(c config.Config, r roles, keyset *seal.Keyset) (err error) {
 			Syncs: n.db, Refreshes: n.db, Reads: n.db, Connections: connections, Starter: n.jobs, Now: now, Logger: n.logger,
 		}),
 	})
-	if !r.api {
-		n.handler = healthOnly(n.handler)
-	}
 	return err
-}
-
-// healthOnly is what a process without an API answers.
-func healthOnly(all http.Handler) http.Handler {
-	mux := http.NewServeMux()
-	mux.Handle("/healthz", all)
-	mux.Handle("/readyz", all)
-	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/problem+json")
-		w.WriteHeader(http.StatusNotFound)
-		const problem = `{"type":"urn:orgbridge:problem:not-found","title":"Not Found","status":404,"code":"not-found",` +
-			`"detail":"This process runs workers and serves no API."}` + "\n"
-		_, _ = w.Write([]byte(problem))
-	})
-	return mux
 }

@@ -68,8 +68,10 @@ func learn(t *testing.T, known map[string]string, command, answer string) {
 	var view struct {
 		ID    string `json:"id"`
 		Items []struct {
-			ID           string        `json:"id"`
-			Organization referenceView `json:"organization"`
+			ID           string `json:"id"`
+			Organization struct {
+				ID string `json:"id"`
+			} `json:"organization"`
 		} `json:"items"`
 	}
 	if err := json.Unmarshal([]byte(answer), &view); err != nil {
