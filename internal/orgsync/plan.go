@@ -238,10 +238,10 @@ func (p *planner) autoMap() {
 			taken[o.ITGlueID] = true
 		}
 	}
-	theirs := make(map[string][]*integration.DirectoryEntry, len(p.in.Directory))
+	theirs := make(map[string]namesakes, len(p.in.Directory))
 	for i := range p.in.Directory {
 		name := names.Normal(p.in.Directory[i].Name)
-		theirs[name] = append(theirs[name], &p.in.Directory[i])
+		theirs[name] = namesakes{count: theirs[name].count + 1, last: &p.in.Directory[i]}
 	}
 	for i := range p.in.Organizations {
 		o := &p.in.Organizations[i]
@@ -249,9 +249,15 @@ func (p *planner) autoMap() {
 			continue
 		}
 		name := names.Normal(o.Name)
-		code, entry := mapping.Match(ours[name], theirs[name], taken)
-		p.matched(o, code, entry)
+		found := theirs[name]
+		p.matched(o, mapping.Match(ours[name], found.count, found.last != nil && taken[found.last.ID]), found.last)
 	}
+}
+
+// namesakes are the IT Glue organizations of one name.
+type namesakes struct {
+	count int
+	last  *integration.DirectoryEntry
 }
 
 func (p *planner) nameAfter(o *OrganizationState) string {

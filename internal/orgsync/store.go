@@ -32,17 +32,17 @@ type StateStore interface {
 	OrganizationStates(ctx context.Context, accountID string) ([]OrganizationState, error)
 	// Directory returns the stored directory, in order of id.
 	Directory(ctx context.Context, accountID string) ([]integration.DirectoryEntry, error)
-	// WriteDirectory inserts or overwrites the entries and removes the ids; at most 1,000 of both together.
+	// WriteDirectory inserts or overwrites the entries and removes the ids; at most 2,500 of both together.
 	WriteDirectory(ctx context.Context, f Fence, entries []integration.DirectoryEntry, gone []string) error
 	// DirectoryTaken notes when the directory was taken.
 	DirectoryTaken(ctx context.Context, f Fence, at time.Time) error
-	// ApplyChanges makes the planned changes, at most 1,000, each only if its row still is as the change says (a person's change
+	// ApplyChanges makes the planned changes, at most 2,500, each only if its row still is as the change says (a person's change
 	// wins): map needs an unmapped organization, the only one of that name, that no person unmapped, and a target that is free;
 	// rename needs an active mapping to the same IT Glue organization and the name Before; unmap needs an active mapping to
 	// ITGlueID. Changes that no longer fit become refused with [ReasonChangedMeanwhile]. Planned changes become applied; others are
 	// only recorded. With dryRun all are only recorded. It stores all of them after those of earlier calls, renumbering Seq.
 	ApplyChanges(ctx context.Context, f Fence, changes []Change, dryRun bool) error
-	// ApplyUnmatched writes reasons for organizations that are still unmapped and that no person unmapped; at most 1,000.
+	// ApplyUnmatched writes reasons for organizations that are still unmapped and that no person unmapped; at most 2,500.
 	ApplyUnmatched(ctx context.Context, f Fence, updates []UnmatchedUpdate) error
 }
 

@@ -140,17 +140,24 @@ func (a applier) mapEqual(planned []*orgsync.Change) (done []string, err error) 
 		rows[i] = []string{c.OrganizationID, c.ITGlueID, clean(c.ITGlueName), c.OrganizationName}
 	}
 	types := []string{"uuid", "text", "text", "text"}
-	err = a.tx.Raw(`WITH v(org_id, target_id, target_name, org_name) AS MATERIALIZED (?)
+	made := a.tx.Exec(`WITH v(org_id, target_id, target_name, org_name) AS MATERIALIZED (?)
 		UPDATE mappings SET state = 'active', itglue_id = v.target_id, itglue_name = v.target_name, origin = 'auto',
 			mapped_at = ?, active_since = ?, last_synced_at = ?, unmatched_code = NULL
 		FROM v, organizations o
 		WHERE CAST(mappings.account_id AS text) = ? AND mappings.organization_id = v.org_id AND mappings.state || '' = 'unmapped'
 			AND (mappings.unmatched_code IS NULL OR mappings.unmatched_code <> ?)
-			AND o.account_id = mappings.account_id AND o.id = v.org_id AND o.name = v.org_name
+			AND o.id = v.org_id AND CAST(o.account_id AS text) = CAST(mappings.account_id AS text) AND o.name = v.org_name
 			AND NOT EXISTS (SELECT 1 FROM mappings t WHERE t.account_id = ? AND t.itglue_id = v.target_id)
 			AND NOT EXISTS (SELECT 1 FROM organizations n
-				WHERE n.account_id = ? AND n.name_folded = o.name_folded AND n.name = o.name AND n.id <> o.id)
-		RETURNING organization_id`,
-		a.store.values(types, rows), a.at, a.at, a.at, a.accountID, string(mapping.UnmappedByPerson), a.accountID, a.accountID).Find(&done).Error
-	return done, raced(err)
+				WHERE n.account_id = ? AND n.name_folded = o.name_folded AND n.name = o.name AND n.id <> o.id)`,
+		a.store.values(types, rows), a.at, a.at, a.at, a.accountID, string(mapping.UnmappedByPerson), a.accountID, a.accountID)
+	if made.Error != nil || int(made.RowsAffected) == len(planned) {
+		return convert(planned, func(c *orgsync.Change) string { return c.OrganizationID }), raced(made.Error)
+	}
+	// Seldom: which of them were made. RETURNING would tell, at a price for every batch.
+	err = a.tx.Raw(`WITH v(org_id, target_id, target_name, org_name) AS MATERIALIZED (?)
+		SELECT m.organization_id FROM v, mappings m
+		WHERE CAST(m.account_id AS text) = ? AND m.organization_id = v.org_id AND m.itglue_id = v.target_id
+			AND m.origin = 'auto' AND m.mapped_at = ?`, a.store.values(types, rows), a.accountID, a.at).Find(&done).Error
+	return done, err
 }

@@ -36,7 +36,7 @@ func (r changeRow) change() orgsync.Change {
 	}
 }
 
-// ApplyChanges makes the planned changes, at most 1,000, each only if its row still is as the change says, and stores all of them
+// ApplyChanges makes the planned changes, at most 2,500, each only if its row still is as the change says, and stores all of them
 // after those of earlier calls. What no longer fits is stored as refused. With dryRun nothing is made. It answers [errs.Fenced].
 func (s *Store) ApplyChanges(ctx context.Context, f orgsync.Fence, changes []orgsync.Change, dryRun bool) error {
 	return s.inTx(ctx, "apply changes", func(tx *gorm.DB) error {
@@ -83,7 +83,7 @@ func (s *Store) storeChanges(tx *gorm.DB, accountID, syncID string, changes []or
 			organization_id, organization_name, itglue_id, itglue_name, before, after) ?`, s.rows(types, rows)).Error
 }
 
-// ApplyUnmatched writes reasons for organizations that are still unmapped and that no person unmapped; at most 1,000. It answers
+// ApplyUnmatched writes reasons for organizations that are still unmapped and that no person unmapped; at most 2,500. It answers
 // [errs.Fenced].
 func (s *Store) ApplyUnmatched(ctx context.Context, f orgsync.Fence, updates []orgsync.UnmatchedUpdate) error {
 	return s.inTx(ctx, "apply unmatched reasons", func(tx *gorm.DB) error {

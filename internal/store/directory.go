@@ -119,7 +119,7 @@ func (s *Store) Directory(ctx context.Context, accountID string) ([]integration.
 	return convert(rows, directoryRow.entry), err
 }
 
-// WriteDirectory inserts or overwrites the entries and removes the ids; at most 1,000 of both together. It answers [errs.Fenced].
+// WriteDirectory inserts or overwrites the entries and removes the ids; at most 2,500 of both together. It answers [errs.Fenced].
 func (s *Store) WriteDirectory(ctx context.Context, f orgsync.Fence, entries []integration.DirectoryEntry, gone []string) error {
 	return s.inTx(ctx, "write the directory", func(tx *gorm.DB) error {
 		if _, err := s.fence(tx, f, nil); err != nil {

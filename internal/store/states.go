@@ -30,10 +30,15 @@ func (r stateRow) state() orgsync.OrganizationState {
 // hand: gorm takes as long to fill its structs as the database to find them.
 func (s *Store) OrganizationStates(ctx context.Context, accountID string) (states []orgsync.OrganizationState, err error) {
 	err = s.read(ctx, "read organization states", func(tx *gorm.DB) (err error) {
+		n, err := count(statesOf(tx, accountID))
+		if err != nil {
+			return err
+		}
 		rows, err := statesOf(tx, accountID).Order("o.id").Rows()
 		if err != nil {
 			return err
 		}
+		states = make([]orgsync.OrganizationState, 0, n)
 		defer func() { err = errors.Join(err, rows.Close()) }()
 		for rows.Next() {
 			var r stateRow

@@ -25,9 +25,9 @@ CREATE TABLE mappings (
     active_since    DATETIME,
     last_synced_at  DATETIME,
     unmatched_code  TEXT,
-    UNIQUE (account_id, itglue_id),
     FOREIGN KEY (account_id, organization_id) REFERENCES organizations (account_id, id) ON DELETE CASCADE,
     CHECK ((state = 'unmapped') = (itglue_id IS NULL)),
     CHECK (state = 'unmapped' OR unmatched_code IS NULL)
 ) WITHOUT ROWID;
+CREATE UNIQUE INDEX mappings_itglue ON mappings (account_id, itglue_id) WHERE itglue_id IS NOT NULL;
 CREATE INDEX mappings_state ON mappings (account_id, state, unmatched_code);
