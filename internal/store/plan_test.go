@@ -32,6 +32,7 @@ func TestListsUseIndexes(t *testing.T) {
 		ORDER BY name_folded, id OFFSET 19979 LIMIT 1`, id)
 	name, organizationID, _ := strings.Cut(row, "|")
 	for list, plan := range s.Explain(t, id, mapping.Row{OrganizationID: organizationID, OrganizationName: name}) {
+		t.Logf("%s:\n%s", list, plan)
 		for _, table := range []string{"organizations", "mappings", "directory"} {
 			if strings.Contains(plan, "Seq Scan on "+table) {
 				t.Errorf("%s reads all of %s:\n%s", list, table, plan)
