@@ -1,4 +1,4 @@
-// Package account holds accounts (one per MSP, the tenant boundary) and the tokens that open them.
+// Package account holds accounts (one per MSP, the border that no data crosses) and the tokens that open them.
 package account
 
 import "time"

@@ -2,8 +2,8 @@
 // between them stays in this package.
 //
 // An exported method is one unit of work, in a transaction of its own where it writes. Methods for an account's data take the account
-// id right after the context, and a statement on such data that does not ask for one account is refused before it reaches the
-// database.
+// id right after the context. A guard refuses statements on such data that do not ask for an account; it knows the mistakes that are
+// easy to make, not every statement that could be written.
 package store
 
 import (
@@ -100,7 +100,7 @@ func (s *Store) attach(dialector gorm.Dialector) error {
 		return fmt.Errorf("set up gorm: %w", err)
 	}
 	s.db = db
-	return guardTenancy(db)
+	return guardAccounts(db)
 }
 
 // Ready tells whether the database can be reached and has all migrations that this program knows. It answers [errs.Unavailable] when

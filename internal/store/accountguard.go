@@ -15,9 +15,9 @@ const allAccounts = "orgbridge:all-accounts"
 // acrossAccounts lets the statements of tx see the data of all accounts.
 func acrossAccounts(tx *gorm.DB) *gorm.DB { return tx.Set(allAccounts, true) }
 
-// tenancyGuard refuses statements on an account's tables that do not ask for one account. It is the second line: the first is that
+// accountGuard refuses statements on an account's tables that do not ask for one account. It is the second line: the first is that
 // every method takes the account id.
-type tenancyGuard struct {
+type accountGuard struct {
 	table *regexp.Regexp // a table that holds accounts' data
 	bound *regexp.Regexp // account_id compared with a parameter, in a finished statement
 	equal *regexp.Regexp // the same as a whole condition of gorm's builder
@@ -25,8 +25,8 @@ type tenancyGuard struct {
 	into  *regexp.Regexp // an insert that names the column
 }
 
-func guardTenancy(db *gorm.DB) error {
-	g := tenancyGuard{
+func guardAccounts(db *gorm.DB) error {
+	g := accountGuard{
 		table: regexp.MustCompile(`(?i)\b(tokens|integrations|directory|organizations|mappings|syncs|sync_changes)\b`),
 		bound: regexp.MustCompile(`(?i)\baccount_id(\s+AS\s+text\))?\s*=\s*(\?|\$\d+)`),
 		equal: regexp.MustCompile(`^\s*(\w+\.)?account_id\s*=\s*\?\s*$`),
@@ -35,22 +35,22 @@ func guardTenancy(db *gorm.DB) error {
 	}
 	callbacks := db.Callback()
 	for _, err := range []error{
-		callbacks.Query().Before("gorm:query").Register("orgbridge:tenancy", g.statement),
-		callbacks.Row().Before("gorm:row").Register("orgbridge:tenancy", g.statement),
-		callbacks.Raw().Before("gorm:raw").Register("orgbridge:tenancy", g.statement),
-		callbacks.Update().Before("gorm:update").Register("orgbridge:tenancy", g.statement),
-		callbacks.Delete().Before("gorm:delete").Register("orgbridge:tenancy", g.statement),
-		callbacks.Create().Before("gorm:create").Register("orgbridge:tenancy", g.create),
+		callbacks.Query().Before("gorm:query").Register("orgbridge:accounts", g.statement),
+		callbacks.Row().Before("gorm:row").Register("orgbridge:accounts", g.statement),
+		callbacks.Raw().Before("gorm:raw").Register("orgbridge:accounts", g.statement),
+		callbacks.Update().Before("gorm:update").Register("orgbridge:accounts", g.statement),
+		callbacks.Delete().Before("gorm:delete").Register("orgbridge:accounts", g.statement),
+		callbacks.Create().Before("gorm:create").Register("orgbridge:accounts", g.create),
 	} {
 		if err != nil {
-			return fmt.Errorf("set up the tenancy guard: %w", err)
+			return fmt.Errorf("set up the account guard: %w", err)
 		}
 	}
 	return nil
 }
 
 // statement checks everything but inserts of rows.
-func (g tenancyGuard) statement(tx *gorm.DB) {
+func (g accountGuard) statement(tx *gorm.DB) {
 	if _, ok := tx.Get(allAccounts); ok || tx.Error != nil {
 		return
 	}
@@ -65,11 +65,11 @@ func (g tenancyGuard) statement(tx *gorm.DB) {
 	}
 }
 
-func (tenancyGuard) refuse(tx *gorm.DB) {
+func (accountGuard) refuse(tx *gorm.DB) {
 	_ = tx.AddError(fmt.Errorf("a statement on %q has no account condition", tx.Statement.Table))
 }
 
-func (g tenancyGuard) touches(stmt *gorm.Statement) bool {
+func (g accountGuard) touches(stmt *gorm.Statement) bool {
 	if g.table.MatchString(stmt.Table) || (stmt.TableExpr != nil && g.table.MatchString(stmt.TableExpr.SQL)) {
 		return true
 	}
@@ -82,7 +82,7 @@ func (g tenancyGuard) touches(stmt *gorm.Statement) bool {
 }
 
 // filters tells whether one of the conditions that must all hold is the account's. A top-level OR would undo it.
-func (g tenancyGuard) filters(stmt *gorm.Statement) bool {
+func (g accountGuard) filters(stmt *gorm.Statement) bool {
 	where, ok := stmt.Clauses["WHERE"].Expression.(clause.Where)
 	if !ok {
 		return false
@@ -100,7 +100,7 @@ func (g tenancyGuard) filters(stmt *gorm.Statement) bool {
 }
 
 // joins tells whether other tables are joined within the account.
-func (g tenancyGuard) joins(stmt *gorm.Statement) bool {
+func (g accountGuard) joins(stmt *gorm.Statement) bool {
 	for i := range stmt.Joins {
 		if name := stmt.Joins[i].Name; g.table.MatchString(name) && !g.join.MatchString(name) {
 			return false
@@ -110,7 +110,7 @@ func (g tenancyGuard) joins(stmt *gorm.Statement) bool {
 }
 
 // create checks that every row to be inserted belongs to an account.
-func (g tenancyGuard) create(tx *gorm.DB) {
+func (g accountGuard) create(tx *gorm.DB) {
 	if _, ok := tx.Get(allAccounts); ok || tx.Error != nil || !g.table.MatchString(tx.Statement.Table) {
 		return
 	}
