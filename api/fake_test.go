@@ -246,7 +246,10 @@ func (f *fake) SyncChanges(ctx context.Context, accountID, id string, filter org
 			OrganizationID: orgID, OrganizationName: "Contoso",
 		},
 	}
-	return page.Page[orgsync.Change]{Items: rows, Next: f.next}, f.call(ctx, "SyncChanges", accountID, id, filter)
+	if err := f.call(ctx, "SyncChanges", accountID, id, filter); err != nil {
+		return page.Page[orgsync.Change]{}, err
+	}
+	return page.Page[orgsync.Change]{Items: rows, Next: f.next}, known(id, syncID)
 }
 
 func (f *fake) CountSyncChanges(ctx context.Context, accountID, id string, filter orgsync.ChangeFilter) (int, error) {

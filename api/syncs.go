@@ -18,6 +18,7 @@ type SyncStore interface {
 	Sync(ctx context.Context, accountID, id string) (orgsync.Sync, error)
 	Syncs(ctx context.Context, accountID string, f orgsync.Filter) (page.Page[orgsync.Sync], error)
 	CountSyncs(ctx context.Context, accountID string, f orgsync.Filter) (int, error)
+	// SyncChanges answers [errs.NotFound] when the account has no such sync.
 	SyncChanges(ctx context.Context, accountID, syncID string, f orgsync.ChangeFilter) (page.Page[orgsync.Change], error)
 	CountSyncChanges(ctx context.Context, accountID, syncID string, f orgsync.ChangeFilter) (int, error)
 }
@@ -166,12 +167,8 @@ func (s *server) listSyncChanges(c echo.Context) error {
 	return s.answerChanges(c, q, id, f, counted)
 }
 
-// answerChanges reads the sync first, so that the changes of one that does not exist are not an empty list.
 func (s *server) answerChanges(c echo.Context, q *query, id string, f orgsync.ChangeFilter, counted bool) error {
 	ctx, owner := c.Request().Context(), accountID(c)
-	if _, err := s.Syncs.Sync(ctx, owner, id); err != nil {
-		return err
-	}
 	rows, err := s.Syncs.SyncChanges(ctx, owner, id, f)
 	if err != nil {
 		return err

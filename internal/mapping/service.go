@@ -58,7 +58,7 @@ func (s *Service) target(ctx context.Context, accountID, itglueID string) (integ
 	live, err := client.Organization(ctx, itglueID)
 	if itglue.IsNotFound(err) {
 		return integration.DirectoryEntry{}, errs.Invalid(errs.Field{
-			Pointer: "/itglueOrganizationId", Code: "unknown", Detail: "IT Glue has no such organization",
+			Pointer: "/itglueOrganizationId", Code: "unknown", Detail: "IT Glue has no such organization.",
 		})
 	}
 	if err != nil {
