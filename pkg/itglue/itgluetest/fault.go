@@ -94,6 +94,10 @@ const (
 	// FaultEmptyList is a list of nothing, total-count 0.
 	FaultEmptyList FaultKind = "empty-list"
 
+	// FaultIgnoredFilters answers as if there were no filters, which is what
+	// IT Glue does with those it does not know.
+	FaultIgnoredFilters FaultKind = "ignored-filters"
+
 	// FaultIDsAsNumbers writes ids as JSON numbers.
 	FaultIDsAsNumbers FaultKind = "ids-as-numbers"
 
@@ -185,7 +189,7 @@ func (f Fault) check() error {
 	known := slices.Concat(replacingKinds(), []FaultKind{
 		FaultDelay, FaultSlowBody, FaultTruncate, FaultWrongLength, FaultBOM, FaultTrailing,
 		FaultTotalCount, FaultTotalPages, FaultNextPageLoop, FaultCurrentPage, FaultDuplicateRow,
-		FaultMissingRows, FaultEmptyList, FaultIDsAsNumbers, FaultOddID, FaultStatusAsString, FaultCall,
+		FaultMissingRows, FaultEmptyList, FaultIgnoredFilters, FaultIDsAsNumbers, FaultOddID, FaultStatusAsString, FaultCall,
 	})
 	if !slices.Contains(known, f.Kind) {
 		return fmt.Errorf("itgluetest: there is no fault %q", f.Kind)

@@ -2,6 +2,7 @@ package itgluetest_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -158,6 +159,25 @@ func TestFaultsOfTheContent(t *testing.T) {
 			}
 		})
 	}
+
+	t.Run("IgnoredFilters", func(t *testing.T) {
+		t.Parallel()
+
+		server := newServer(itgluetest.Generate(120))
+		ids := server.Organizations()[0].ID + "," + server.Organizations()[1].ID
+		remove := server.Inject(itgluetest.Fault{Kind: itgluetest.FaultIgnoredFilters})
+
+		got := get(t, server, "/organizations", "filter[id]", ids, "filter[created_at]", "nonsense")
+		if got.body.Meta["total-count"] != 120.0 || strings.Contains(fmt.Sprint(got.body.Links), "filter") {
+			t.Errorf("got %v, %v", got.body.Meta, got.body.Links)
+		}
+
+		remove()
+
+		if got := get(t, server, "/organizations", "filter[id]", ids); got.body.Meta["total-count"] != 2.0 {
+			t.Errorf("after removal: got %v", got.body.Meta)
+		}
+	})
 
 	t.Run("StatusAsString", func(t *testing.T) {
 		t.Parallel()

@@ -104,7 +104,7 @@ func (x *exchange) echo(known filterNames) url.Values {
 
 	for name, values := range x.query {
 		filter := strings.HasPrefix(name, "filter[")
-		if filter && known.has(name) || name == "sort" || name == "include" {
+		if filter && x.knows(known, name) || name == "sort" || name == "include" {
 			echoed[name] = values
 		}
 	}
@@ -224,6 +224,11 @@ func (f filterNames) has(parameter string) bool {
 	return slices.Contains(f, canonical(strings.TrimPrefix(parameter, "filter")))
 }
 
+// knows is known.has, unless filters are to be ignored.
+func (x *exchange) knows(known filterNames, parameter string) bool {
+	return known.has(parameter) && !x.has(FaultIgnoredFilters)
+}
+
 // canonical maps the accepted hyphenated spelling to the documented one.
 func canonical(name string) string { return strings.ReplaceAll(name, "-", "_") }
 
@@ -233,7 +238,7 @@ func (x *exchange) filters(known filterNames) map[string]string {
 
 	for parameter, values := range x.query {
 		name, ok := strings.CutPrefix(parameter, "filter")
-		if ok && strings.HasPrefix(name, "[") && known.has(parameter) {
+		if ok && strings.HasPrefix(name, "[") && x.knows(known, parameter) {
 			filters[canonical(name)] = values[len(values)-1]
 		}
 	}
