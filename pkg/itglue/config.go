@@ -44,8 +44,8 @@ type Config struct {
 	UserAgent string
 
 	// PageTimeout and RequestTimeout bound one attempt, from connecting to
-	// the last byte of the body: PageTimeout for a page of organizations,
-	// RequestTimeout for everything else.
+	// the last byte of the body: PageTimeout for a page of the listing of all
+	// organizations, RequestTimeout for everything else.
 	PageTimeout    time.Duration
 	RequestTimeout time.Duration
 

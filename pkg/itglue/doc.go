@@ -1,7 +1,7 @@
 // Package itglue is a client of the public IT Glue REST API
 // (https://api.itglue.com/developer), made for programs that keep a copy of
 // an account's organizations: it lists organizations page by page, reads one
-// by id, lists an organization's domains and checks an API key.
+// or many by id, lists an organization's domains and checks an API key.
 //
 // The client treats IT Glue as a server that may fail in any way. Bodies are
 // capped after decompression, every request has a deadline, redirects are

@@ -82,6 +82,33 @@ func ExampleClient_Organization() {
 	// gone: true
 }
 
+func ExampleClient_OrganizationsByID() {
+	server, client := startExample()
+	defer server.Close()
+	defer client.CloseIdleConnections()
+
+	ids := server.Add(
+		itgluetest.Organization{Name: "Happy Frog"}, itgluetest.Organization{Name: "Contoso"}, itgluetest.Organization{Name: "Fabrikam"},
+	)
+	server.Delete(ids[1])
+
+	organizations, err := client.OrganizationsByID(context.Background(), []string{ids[2], ids[1], ids[0]})
+	if err != nil {
+		panic(err)
+	}
+
+	for _, organization := range organizations {
+		fmt.Println(organization.Name)
+	}
+
+	fmt.Println("requests:", server.CallCount())
+
+	// Output:
+	// Fabrikam
+	// Happy Frog
+	// requests: 1
+}
+
 func ExampleError() {
 	server, client := startExample()
 	defer server.Close()

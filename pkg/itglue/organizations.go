@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -123,13 +124,16 @@ func (c *Client) CountOrganizations(ctx context.Context) (int, error) {
 	return found.TotalCount, nil
 }
 
+// organizationsPage completes r, which may bring filters in its query.
 func (c *Client) organizationsPage(ctx context.Context, number, size int, r request) (Page, error) {
 	if number < 1 || size < 1 || size > MaxPageSize {
 		return Page{}, fmt.Errorf("itglue: %s: there is no page %d of size %d", r.op, number, size)
 	}
 
+	filters := r.query
 	r.path = []string{"organizations"}
 	r.query = pageQuery(number, size, "id")
+	maps.Copy(r.query, filters)
 
 	body, err := c.get(ctx, r)
 	if err != nil {
