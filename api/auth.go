@@ -8,6 +8,7 @@ import (
 
 	"github.com/orgbridge/orgbridge/internal/account"
 	"github.com/orgbridge/orgbridge/internal/errs"
+	"github.com/orgbridge/orgbridge/internal/event"
 )
 
 // Authenticator finds out who holds a token.
@@ -81,6 +82,12 @@ func bearer(headers []string) (string, bool) {
 func caller(c echo.Context) account.Principal {
 	who, _ := c.Get(principalKey).(account.Principal)
 	return who
+}
+
+// actor is the token that makes the request, as events name it.
+func actor(c echo.Context) event.Actor {
+	t := caller(c).Token
+	return event.Actor{TokenID: t.ID, TokenName: t.Name}
 }
 
 // accountID is the account that the request is about: always the token's own.

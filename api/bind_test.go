@@ -130,7 +130,7 @@ func TestAcceptedBodies(t *testing.T) {
 			t.Fatalf("%d %s", a.status, a.body)
 		}
 		want := organization.New{Name: name, Domain: "bücher.de", EmailPlatform: organization.GoogleWorkspace}
-		if got := s.fake.lastArg(); got != want {
+		if got := s.fake.argFromEnd(1); got != want {
 			t.Errorf("created %+v", got)
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/orgbridge/orgbridge/internal/event"
+
 	"github.com/orgbridge/orgbridge/internal/account"
 	"github.com/orgbridge/orgbridge/internal/errs"
 	"github.com/orgbridge/orgbridge/internal/integration"
@@ -76,10 +78,13 @@ func (f *fake) called() []string {
 	return append([]string{}, f.calls...)
 }
 
-func (f *fake) lastArg() any {
+func (f *fake) lastArg() any { return f.argFromEnd(0) }
+
+// argFromEnd is the last argument, or one so many places before it.
+func (f *fake) argFromEnd(places int) any {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.args[len(f.args)-1]
+	return f.args[len(f.args)-1-places]
 }
 
 func known(id, wanted string) error {
@@ -138,7 +143,7 @@ func (f *fake) LastSync(ctx context.Context, accountID string) (*orgsync.Sync, e
 	return nil, f.call(ctx, "LastSync", accountID)
 }
 
-func (f *fake) Connect(ctx context.Context, accountID string, by account.Token, apiKey, region string) (integration.Integration, error) {
+func (f *fake) Connect(ctx context.Context, accountID string, by event.Actor, apiKey, region string) (integration.Integration, error) {
 	return f.in, f.call(ctx, "Connect", accountID, by, apiKey, region)
 }
 
@@ -169,8 +174,8 @@ func (f *fake) CountOrganizations(ctx context.Context, accountID string, filter 
 	return 1, f.call(ctx, "CountOrganizations", accountID, filter)
 }
 
-func (f *fake) Create(ctx context.Context, accountID string, n organization.New) (organization.Organization, error) {
-	return contoso(), f.call(ctx, "Create", accountID, n)
+func (f *fake) Create(ctx context.Context, accountID string, n organization.New, by event.Actor) (organization.Organization, error) {
+	return contoso(), f.call(ctx, "Create", accountID, n, by)
 }
 
 func (f *fake) answerRow(ctx context.Context, method, accountID, organizationID string, args ...any) (mapping.Row, error) {
@@ -192,19 +197,19 @@ func (f *fake) CountMappings(ctx context.Context, accountID string, filter mappi
 	return 1, f.call(ctx, "CountMappings", accountID, filter)
 }
 
-func (f *fake) Map(ctx context.Context, accountID, organizationID, itglueID string) (mapping.Row, error) {
-	return f.answerRow(ctx, "Map", accountID, organizationID, itglueID)
+func (f *fake) Map(ctx context.Context, accountID, organizationID, itglueID string, by event.Actor) (mapping.Row, error) {
+	return f.answerRow(ctx, "Map", accountID, organizationID, itglueID, by)
 }
 
-func (f *fake) SetSyncEnabled(ctx context.Context, accountID, organizationID string, enabled bool) (mapping.Row, error) {
-	return f.answerRow(ctx, "SetSyncEnabled", accountID, organizationID, enabled)
+func (f *fake) SetSyncEnabled(ctx context.Context, accountID, organizationID string, enabled bool, by event.Actor) (mapping.Row, error) {
+	return f.answerRow(ctx, "SetSyncEnabled", accountID, organizationID, enabled, by)
 }
 
-func (f *fake) Unmap(ctx context.Context, accountID, organizationID string) (mapping.Row, error) {
-	return f.answerRow(ctx, "Unmap", accountID, organizationID)
+func (f *fake) Unmap(ctx context.Context, accountID, organizationID string, by event.Actor) (mapping.Row, error) {
+	return f.answerRow(ctx, "Unmap", accountID, organizationID, by)
 }
 
-func (f *fake) Refresh(ctx context.Context, accountID, organizationID string, by account.Token) (mapping.Row, error) {
+func (f *fake) Refresh(ctx context.Context, accountID, organizationID string, by event.Actor) (mapping.Row, error) {
 	return f.answerRow(ctx, "Refresh", accountID, organizationID, by)
 }
 
@@ -215,7 +220,7 @@ func oneSync() orgsync.Sync {
 		Progress: orgsync.Progress{Phase: orgsync.Applying, Done: 5, Total: 9},
 		Counts:   orgsync.Counts{Listed: 1, Unchanged: 2, Renamed: 3, Mapped: 4, Unmapped: 5, Held: 6, Skipped: 7},
 		Failure:  &orgsync.Failure{Code: errs.ITGlueTimeout, Detail: "Slow."}, CreatedAt: at, StartedAt: &at,
-		RequestedBy: &orgsync.Requester{TokenID: tokenID, TokenName: "Nightly"},
+		RequestedBy: event.Actor{TokenID: tokenID, TokenName: "Nightly"},
 	}
 }
 
@@ -256,6 +261,6 @@ func (f *fake) CountSyncChanges(ctx context.Context, accountID, id string, filte
 	return 2, f.call(ctx, "CountSyncChanges", accountID, id, filter)
 }
 
-func (f *fake) Start(ctx context.Context, accountID string, kind orgsync.Kind, by account.Token) (orgsync.Sync, bool, error) {
+func (f *fake) Start(ctx context.Context, accountID string, kind orgsync.Kind, by event.Actor) (orgsync.Sync, bool, error) {
 	return oneSync(), f.start, f.call(ctx, "Start", accountID, by, kind)
 }

@@ -6,8 +6,8 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"github.com/orgbridge/orgbridge/internal/account"
 	"github.com/orgbridge/orgbridge/internal/errs"
+	"github.com/orgbridge/orgbridge/internal/event"
 	"github.com/orgbridge/orgbridge/internal/integration"
 	"github.com/orgbridge/orgbridge/internal/mapping"
 	"github.com/orgbridge/orgbridge/internal/orgsync"
@@ -30,7 +30,7 @@ type IntegrationStore interface {
 // IntegrationService connects accounts to IT Glue.
 type IntegrationService interface {
 	// Connect answers [errs.AlreadyConnected], [errs.ITGlueKeyRejected] or another IT Glue code.
-	Connect(ctx context.Context, accountID string, by account.Token, apiKey, region string) (integration.Integration, error)
+	Connect(ctx context.Context, accountID string, by event.Actor, apiKey, region string) (integration.Integration, error)
 	Test(ctx context.Context, apiKey, region string) (integration.TestResult, error)
 }
 
@@ -96,8 +96,7 @@ func (s *server) connectIntegration(c echo.Context) error {
 	if err := s.bind(c, &body); err != nil {
 		return err
 	}
-	who := caller(c)
-	in, err := s.IntegrationService.Connect(c.Request().Context(), who.Account.ID, who.Token, body.APIKey, body.Region)
+	in, err := s.IntegrationService.Connect(c.Request().Context(), accountID(c), actor(c), body.APIKey, body.Region)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/orgbridge/orgbridge/internal/event"
 	"github.com/orgbridge/orgbridge/internal/mapping"
 	"github.com/orgbridge/orgbridge/internal/page"
 )
@@ -23,11 +24,11 @@ type MappingStore interface {
 type MappingService interface {
 	// Map answers [errs.NotConnected], [errs.AlreadyMapped], [errs.ValidationFailed] when IT Glue has no such organization, or an
 	// IT Glue code.
-	Map(ctx context.Context, accountID, organizationID, itglueID string) (mapping.Row, error)
+	Map(ctx context.Context, accountID, organizationID, itglueID string, by event.Actor) (mapping.Row, error)
 	// SetSyncEnabled answers [errs.NotMapped] when there is nothing to toggle.
-	SetSyncEnabled(ctx context.Context, accountID, organizationID string, enabled bool) (mapping.Row, error)
+	SetSyncEnabled(ctx context.Context, accountID, organizationID string, enabled bool, by event.Actor) (mapping.Row, error)
 	// Unmap answers [errs.NotConnected].
-	Unmap(ctx context.Context, accountID, organizationID string) (mapping.Row, error)
+	Unmap(ctx context.Context, accountID, organizationID string, by event.Actor) (mapping.Row, error)
 }
 
 // listMappings lists the rows of the mapping screen.
@@ -133,7 +134,7 @@ func (s *server) mapOrganization(c echo.Context) error {
 		if err := s.bind(c, &body); err != nil {
 			return mapping.Row{}, err
 		}
-		return s.MappingService.Map(ctx, account, organization, body.ITGlueOrganizationID)
+		return s.MappingService.Map(ctx, account, organization, body.ITGlueOrganizationID, actor(c))
 	})
 }
 
@@ -158,7 +159,7 @@ func (s *server) updateMapping(c echo.Context) error {
 		if err := s.bind(c, &body); err != nil {
 			return mapping.Row{}, err
 		}
-		return s.MappingService.SetSyncEnabled(ctx, account, organization, *body.SyncEnabled)
+		return s.MappingService.SetSyncEnabled(ctx, account, organization, *body.SyncEnabled, actor(c))
 	})
 }
 
@@ -176,7 +177,9 @@ func (s *server) updateMapping(c echo.Context) error {
 // @Failure 409 {object} Problem "`not-connected`: the account is not connected to IT Glue."
 // @Router /mappings/{organizationId} [delete]
 func (s *server) unmapOrganization(c echo.Context) error {
-	return answerRow(c, s.MappingService.Unmap)
+	return answerRow(c, func(ctx context.Context, account, organization string) (mapping.Row, error) {
+		return s.MappingService.Unmap(ctx, account, organization, actor(c))
+	})
 }
 
 // syncOrganization is the refresh icon.
@@ -200,7 +203,7 @@ func (s *server) unmapOrganization(c echo.Context) error {
 // @Router /mappings/{organizationId}/sync [post]
 func (s *server) syncOrganization(c echo.Context) error {
 	return answerRow(c, func(ctx context.Context, account, organization string) (mapping.Row, error) {
-		return s.SyncService.Refresh(ctx, account, organization, caller(c).Token)
+		return s.SyncService.Refresh(ctx, account, organization, actor(c))
 	})
 }
 

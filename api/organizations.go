@@ -6,6 +6,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/orgbridge/orgbridge/internal/event"
 	"github.com/orgbridge/orgbridge/internal/organization"
 	"github.com/orgbridge/orgbridge/internal/page"
 )
@@ -21,7 +22,7 @@ type OrganizationStore interface {
 // OrganizationService adds organizations.
 type OrganizationService interface {
 	// Create answers [errs.ValidationFailed] or [errs.DomainTaken].
-	Create(ctx context.Context, accountID string, n organization.New) (organization.Organization, error)
+	Create(ctx context.Context, accountID string, n organization.New, by event.Actor) (organization.Organization, error)
 }
 
 // listOrganizations lists the account's organizations.
@@ -105,7 +106,7 @@ func (s *server) createOrganization(c echo.Context) error {
 	if err := s.bind(c, &body); err != nil {
 		return err
 	}
-	o, err := s.OrganizationService.Create(c.Request().Context(), accountID(c), body.organization())
+	o, err := s.OrganizationService.Create(c.Request().Context(), accountID(c), body.organization(), actor(c))
 	if err != nil {
 		return err
 	}

@@ -11,8 +11,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/orgbridge/orgbridge/internal/event"
+
 	"github.com/orgbridge/orgbridge/api"
-	"github.com/orgbridge/orgbridge/internal/account"
 	"github.com/orgbridge/orgbridge/internal/errs"
 	"github.com/orgbridge/orgbridge/internal/integration"
 	"github.com/orgbridge/orgbridge/internal/mapping"
@@ -151,7 +152,7 @@ func TestAnIntegrationThatNeedsAttention(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	sync := oneSync()
-	sync.Failure, sync.RequestedBy, sync.Progress.Phase = nil, nil, ""
+	sync.Failure, sync.RequestedBy, sync.Progress.Phase = nil, event.Actor{}, ""
 	s.fake.active = &sync
 	s.fake.in.Attention = &integration.Attention{Code: integration.CredentialsRejected, Detail: "Refused.", Since: noon()}
 	a := do(t, s, request{method: "GET", path: api.Base + "/integrations/itglue", token: "viewer"})
@@ -199,7 +200,7 @@ func TestAKeyThatIsRefusedIsATestResult(t *testing.T) {
 // TestWritesReachTheServices says what each write asks of its service: always for the token's own account.
 func TestWritesReachTheServices(t *testing.T) {
 	t.Parallel()
-	by := account.Token{ID: tokenID, AccountID: accountA, Role: account.Admin, Name: "Nightly", Hint: "ob_4fJk"}
+	by := event.Actor{TokenID: tokenID, TokenName: "Nightly"}
 	for _, c := range []struct {
 		r      request
 		method string
@@ -210,10 +211,10 @@ func TestWritesReachTheServices(t *testing.T) {
 			request{method: "POST", path: api.Base + "/integrations/itglue/test", body: `{"apiKey":"k","region":"us"}`},
 			"Test", []any{"k", "us"},
 		},
-		{request{method: "PUT", path: oneMapping, body: `{"itglueOrganizationId":"42"}`}, "Map", []any{accountA, orgID, "42"}},
-		{request{method: "PATCH", path: oneMapping, body: `{"syncEnabled":false}`}, "SetSyncEnabled", []any{accountA, orgID, false}},
-		{request{method: "PATCH", path: oneMapping, body: `{"syncEnabled":true}`}, "SetSyncEnabled", []any{accountA, orgID, true}},
-		{request{method: "DELETE", path: oneMapping}, "Unmap", []any{accountA, orgID}},
+		{request{method: "PUT", path: oneMapping, body: `{"itglueOrganizationId":"42"}`}, "Map", []any{accountA, orgID, "42", by}},
+		{request{method: "PATCH", path: oneMapping, body: `{"syncEnabled":false}`}, "SetSyncEnabled", []any{accountA, orgID, false, by}},
+		{request{method: "PATCH", path: oneMapping, body: `{"syncEnabled":true}`}, "SetSyncEnabled", []any{accountA, orgID, true, by}},
+		{request{method: "DELETE", path: oneMapping}, "Unmap", []any{accountA, orgID, by}},
 		{request{method: "POST", path: oneMapping + "/sync"}, "Refresh", []any{accountA, orgID, by}},
 		{request{method: "POST", path: api.Base + "/syncs", body: `{"kind":"preview"}`}, "Start", []any{accountA, by, orgsync.Preview}},
 	} {

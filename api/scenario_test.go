@@ -77,7 +77,7 @@ func newWorld(t *testing.T) *world {
 		Log: log, Now: time.Now, Ready: db.Ready, Draining: func() bool { return false }, Version: "test",
 		Tokens: w.accounts, Integrations: db, IntegrationService: connections,
 		Organizations: db, OrganizationService: organization.NewService(db, time.Now),
-		Mappings: db, MappingService: mapping.NewService(db, connections, time.Now),
+		Mappings: db, MappingService: mapping.NewService(db, connections),
 		Syncs: db, SyncService: orgsync.NewService(orgsync.ServiceConfig{
 			Syncs: db, Refreshes: db, Reads: db, Connections: connections, Starter: w.queue, Now: time.Now, Logger: log,
 		}),

@@ -6,7 +6,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"github.com/orgbridge/orgbridge/internal/account"
+	"github.com/orgbridge/orgbridge/internal/event"
 	"github.com/orgbridge/orgbridge/internal/mapping"
 	"github.com/orgbridge/orgbridge/internal/orgsync"
 	"github.com/orgbridge/orgbridge/internal/page"
@@ -26,10 +26,10 @@ type SyncStore interface {
 // SyncService starts syncs.
 type SyncService interface {
 	// Start returns the account's queued or running sync with started false when there is one. It answers [errs.NotConnected].
-	Start(ctx context.Context, accountID string, kind orgsync.Kind, by account.Token) (sync orgsync.Sync, started bool, err error)
+	Start(ctx context.Context, accountID string, kind orgsync.Kind, by event.Actor) (sync orgsync.Sync, started bool, err error)
 	// Refresh syncs one organization at once. It answers [errs.NotFound], [errs.NotConnected], [errs.NotMapped], [errs.Conflict] or
 	// an IT Glue code.
-	Refresh(ctx context.Context, accountID, organizationID string, by account.Token) (mapping.Row, error)
+	Refresh(ctx context.Context, accountID, organizationID string, by event.Actor) (mapping.Row, error)
 }
 
 // listSyncs lists syncs, newest first.
@@ -94,7 +94,7 @@ func (s *server) startSync(c echo.Context) error {
 	if err := s.bind(c, &body); err != nil {
 		return err
 	}
-	sync, started, err := s.SyncService.Start(c.Request().Context(), accountID(c), orgsync.Kind(body.Kind), caller(c).Token)
+	sync, started, err := s.SyncService.Start(c.Request().Context(), accountID(c), orgsync.Kind(body.Kind), actor(c))
 	if err != nil {
 		return err
 	}

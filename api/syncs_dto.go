@@ -3,6 +3,7 @@ package api
 import (
 	"time"
 
+	"github.com/orgbridge/orgbridge/internal/event"
 	"github.com/orgbridge/orgbridge/internal/orgsync"
 )
 
@@ -170,11 +171,11 @@ func toSyncError(f *orgsync.Failure) *syncErrorDTO {
 	return &syncErrorDTO{Code: string(f.Code), Detail: f.Detail}
 }
 
-func toRequester(r *orgsync.Requester) *requesterDTO {
-	if r == nil {
+func toRequester(by event.Actor) *requesterDTO {
+	if by == (event.Actor{}) {
 		return nil
 	}
-	return &requesterDTO{TokenID: r.TokenID, TokenName: r.TokenName}
+	return &requesterDTO{TokenID: by.TokenID, TokenName: by.TokenName}
 }
 
 func toChanges(all []orgsync.Change) []changeDTO {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/orgbridge/orgbridge/internal/account"
 	"github.com/orgbridge/orgbridge/internal/config"
+	"github.com/orgbridge/orgbridge/internal/event"
 	"github.com/orgbridge/orgbridge/internal/organization"
 	"github.com/orgbridge/orgbridge/pkg/itglue"
 	"github.com/orgbridge/orgbridge/pkg/itglue/itgluetest"
@@ -95,7 +96,7 @@ func (n *node) demoData(ctx context.Context) (token string, err error) {
 		return "", err
 	}
 	for _, o := range demoOrganizations() {
-		if _, err := n.organizations.Create(ctx, a.ID, o); err != nil {
+		if _, err := n.organizations.Create(ctx, a.ID, o, event.Actor{}); err != nil {
 			return "", fmt.Errorf("add %q: %w", o.Name, err)
 		}
 	}

@@ -32,11 +32,25 @@ type Integration struct {
 	ConnectedAt         time.Time
 	AutoMap             AutoMap
 	RemovalLimitPercent int
+	Daily               DailySync
+	// HeldSyncID is the sync whose removals wait for a person; empty when none do.
+	HeldSyncID string
 	// ListedAt is when the directory was taken; nil before the first complete listing.
 	ListedAt *time.Time
 	// LastSyncedAt is when the last listing began that active mappings were compared with.
 	LastSyncedAt *time.Time
 	Attention    *Attention
+}
+
+// DailySync says when the account's daily sync runs.
+type DailySync struct {
+	Enabled  bool
+	TimeZone string // IANA name
+	Time     string // HH:MM, local
+	// Date is the local date of the last one; empty before the first.
+	Date string
+	// NextRunAt is nil while paused.
+	NextRunAt *time.Time
 }
 
 // AttentionCode says why a person should look at the integration.

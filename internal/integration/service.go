@@ -7,8 +7,8 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/orgbridge/orgbridge/internal/account"
 	"github.com/orgbridge/orgbridge/internal/errs"
+	"github.com/orgbridge/orgbridge/internal/event"
 	"github.com/orgbridge/orgbridge/internal/seal"
 	"github.com/orgbridge/orgbridge/pkg/itglue"
 )
@@ -49,7 +49,7 @@ func NewService(c Config) *Service { return &Service{Config: c} }
 //
 // It answers [errs.AlreadyConnected], [errs.ITGlueKeyRejected] (with the param regionHint when another region accepts the key) or one
 // of the other IT Glue codes.
-func (s *Service) Connect(ctx context.Context, accountID string, by account.Token, apiKey, region string) (Integration, error) {
+func (s *Service) Connect(ctx context.Context, accountID string, by event.Actor, apiKey, region string) (Integration, error) {
 	_, err := s.Store.Integration(ctx, accountID)
 	if err == nil {
 		return Integration{}, errs.New(errs.AlreadyConnected, "The account is already connected to IT Glue.")
@@ -64,7 +64,7 @@ func (s *Service) Connect(ctx context.Context, accountID string, by account.Toke
 }
 
 func (s *Service) connect(
-	ctx context.Context, accountID string, by account.Token, apiKey string, region itglue.Region,
+	ctx context.Context, accountID string, by event.Actor, apiKey string, region itglue.Region,
 ) (Integration, error) {
 	in := Integration{
 		AccountID: accountID, ID: newID(), Region: region, APIKeyHint: hint(apiKey), ConnectedAt: s.Now(),
@@ -74,7 +74,7 @@ func (s *Service) connect(
 	if in.SealedKey, err = s.Keyset.Seal(apiKey, keyOwner(in)); err != nil {
 		return Integration{}, err
 	}
-	initial := InitialSync{ID: newID(), TokenID: by.ID, TokenName: by.Name}
+	initial := InitialSync{ID: newID(), By: by}
 	if err := s.Store.Connect(ctx, accountID, in, initial); err != nil {
 		return Integration{}, err
 	}

@@ -10,7 +10,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/orgbridge/orgbridge/internal/account"
+	"github.com/orgbridge/orgbridge/internal/event"
+
 	"github.com/orgbridge/orgbridge/internal/errs"
 	"github.com/orgbridge/orgbridge/internal/integration"
 	"github.com/orgbridge/orgbridge/internal/seal"
@@ -39,7 +40,7 @@ type bundle struct {
 	service   *integration.Service
 	store     *store.Store
 	accountID string
-	by        account.Token
+	by        event.Actor
 	starter   *starter
 	us, eu    *itgluetest.Listening
 }
@@ -47,7 +48,7 @@ type bundle struct {
 func newBundle(t *testing.T, s *store.Store) *bundle {
 	t.Helper()
 	b := &bundle{
-		store: s, accountID: storetest.Account(t, s), starter: &starter{}, by: account.Token{ID: storetest.ID(t), Name: "test"},
+		store: s, accountID: storetest.Account(t, s), starter: &starter{}, by: event.Actor{TokenID: storetest.ID(t), TokenName: "test"},
 		us: itgluetest.StartTB(t), eu: itgluetest.StartTB(t, itgluetest.WithKey(apiKey)),
 	}
 	b.eu.Add(itgluetest.Organization{Name: "Acme"}, itgluetest.Organization{Name: "Bolt"})

@@ -1,6 +1,10 @@
 package integration
 
-import "context"
+import (
+	"context"
+
+	"github.com/orgbridge/orgbridge/internal/event"
+)
 
 // Store keeps integrations.
 type Store interface {
@@ -13,7 +17,6 @@ type Store interface {
 
 // InitialSync is the sync that a connect begins with.
 type InitialSync struct {
-	ID        string
-	TokenID   string
-	TokenName string
+	ID string
+	By event.Actor
 }

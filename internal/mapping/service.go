@@ -2,9 +2,9 @@ package mapping
 
 import (
 	"context"
-	"time"
 
 	"github.com/orgbridge/orgbridge/internal/errs"
+	"github.com/orgbridge/orgbridge/internal/event"
 	"github.com/orgbridge/orgbridge/internal/integration"
 	"github.com/orgbridge/orgbridge/pkg/itglue"
 )
@@ -19,18 +19,17 @@ type Connections interface {
 type Service struct {
 	store       Store
 	connections Connections
-	now         func() time.Time
 }
 
-// NewService returns a service on the store; now is the clock.
-func NewService(store Store, connections Connections, now func() time.Time) *Service {
-	return &Service{store: store, connections: connections, now: now}
+// NewService returns a service on the store.
+func NewService(store Store, connections Connections) *Service {
+	return &Service{store: store, connections: connections}
 }
 
 // Map maps or re-maps an organization; sync switches on, the name stays until a sync. It answers [errs.NotFound] for an unknown
 // organization, [errs.NotConnected], [errs.AlreadyMapped] with the holder, or [errs.ValidationFailed] when IT Glue has no such
 // organization. An IT Glue organization that the directory does not have yet is read live, so the IT Glue codes are possible too.
-func (s *Service) Map(ctx context.Context, accountID, organizationID, itglueID string) (Row, error) {
+func (s *Service) Map(ctx context.Context, accountID, organizationID, itglueID string, by event.Actor) (Row, error) {
 	if _, err := s.store.Mapping(ctx, accountID, organizationID); err != nil {
 		return Row{}, err
 	}
@@ -38,7 +37,7 @@ func (s *Service) Map(ctx context.Context, accountID, organizationID, itglueID s
 	if err != nil {
 		return Row{}, err
 	}
-	if err := s.store.MapOrganization(ctx, accountID, organizationID, target, OriginManual, s.now()); err != nil {
+	if err := s.store.MapOrganization(ctx, accountID, organizationID, target, OriginManual, by); err != nil {
 		return Row{}, err
 	}
 	return s.store.Mapping(ctx, accountID, organizationID)
@@ -69,8 +68,8 @@ func (s *Service) target(ctx context.Context, accountID, itglueID string) (integ
 
 // SetSyncEnabled is the status toggle: a mapping that is not enabled is left out of daily and manual syncs. It answers
 // [errs.NotFound], or [errs.NotMapped] when there is nothing to toggle.
-func (s *Service) SetSyncEnabled(ctx context.Context, accountID, organizationID string, enabled bool) (Row, error) {
-	if err := s.store.SetSyncEnabled(ctx, accountID, organizationID, enabled, s.now()); err != nil {
+func (s *Service) SetSyncEnabled(ctx context.Context, accountID, organizationID string, enabled bool, by event.Actor) (Row, error) {
+	if err := s.store.SetSyncEnabled(ctx, accountID, organizationID, enabled, by); err != nil {
 		return Row{}, err
 	}
 	return s.store.Mapping(ctx, accountID, organizationID)
@@ -78,8 +77,8 @@ func (s *Service) SetSyncEnabled(ctx context.Context, accountID, organizationID 
 
 // Unmap picks "None". It is remembered: auto-map never maps the organization again. It answers [errs.NotFound] or
 // [errs.NotConnected].
-func (s *Service) Unmap(ctx context.Context, accountID, organizationID string) (Row, error) {
-	if err := s.store.UnmapByPerson(ctx, accountID, organizationID); err != nil {
+func (s *Service) Unmap(ctx context.Context, accountID, organizationID string, by event.Actor) (Row, error) {
+	if err := s.store.UnmapByPerson(ctx, accountID, organizationID, by); err != nil {
 		return Row{}, err
 	}
 	return s.store.Mapping(ctx, accountID, organizationID)

@@ -2,8 +2,8 @@ package mapping
 
 import (
 	"context"
-	"time"
 
+	"github.com/orgbridge/orgbridge/internal/event"
 	"github.com/orgbridge/orgbridge/internal/integration"
 )
 
@@ -15,12 +15,12 @@ type Store interface {
 	// without an integration, and [errs.AlreadyMapped] with the params organizationId and organizationName of the holder when the
 	// target is taken. Mapping to the same target again only makes it active.
 	MapOrganization(
-		ctx context.Context, accountID, organizationID string, target integration.DirectoryEntry, origin Origin, at time.Time,
+		ctx context.Context, accountID, organizationID string, target integration.DirectoryEntry, origin Origin, by event.Actor,
 	) error
 	// SetSyncEnabled makes a mapping active or paused. It answers [errs.NotMapped] when there is none.
-	SetSyncEnabled(ctx context.Context, accountID, organizationID string, enabled bool, at time.Time) error
+	SetSyncEnabled(ctx context.Context, accountID, organizationID string, enabled bool, by event.Actor) error
 	// UnmapByPerson removes the mapping, if any, and remembers that a person did. [errs.NotConnected] without an integration.
-	UnmapByPerson(ctx context.Context, accountID, organizationID string) error
+	UnmapByPerson(ctx context.Context, accountID, organizationID string, by event.Actor) error
 	// DirectoryEntry answers [errs.NotFound] when the directory does not have the id.
 	DirectoryEntry(ctx context.Context, accountID, itglueID string) (integration.DirectoryEntry, error)
 }

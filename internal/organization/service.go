@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/orgbridge/orgbridge/internal/errs"
+	"github.com/orgbridge/orgbridge/internal/event"
 	"github.com/orgbridge/orgbridge/internal/names"
 )
 
@@ -30,7 +31,7 @@ type New struct {
 
 // Create adds an organization, not mapped yet. The name is kept as it is, the domain in the form of [Domain]. It answers
 // [errs.ValidationFailed] with all faults at once, or [errs.DomainTaken].
-func (s *Service) Create(ctx context.Context, accountID string, n New) (Organization, error) {
+func (s *Service) Create(ctx context.Context, accountID string, n New, by event.Actor) (Organization, error) {
 	domain, faults := check(n)
 	if len(faults) > 0 {
 		return Organization{}, errs.Invalid(faults...)
@@ -40,7 +41,7 @@ func (s *Service) Create(ctx context.Context, accountID string, n New) (Organiza
 		ID: uuid.Must(uuid.NewV7()).String(), AccountID: accountID, Name: n.Name, Domain: domain, EmailPlatform: n.EmailPlatform,
 		CreatedAt: now, UpdatedAt: now,
 	}
-	if err := s.store.CreateOrganization(ctx, accountID, o); err != nil {
+	if err := s.store.CreateOrganization(ctx, accountID, o, by); err != nil {
 		return Organization{}, err
 	}
 	return o, nil

@@ -54,6 +54,16 @@ func known(err error) *errs.Error {
 	}
 }
 
+// CredentialsRetry says when a refused key is tried again besides the daily syncs, given how often it was already: after 6, 12 and 24
+// hours, and then no more.
+func CredentialsRetry(retries int) (delay time.Duration, again bool) {
+	ladder := []time.Duration{6 * time.Hour, 12 * time.Hour, 24 * time.Hour}
+	if retries >= len(ladder) {
+		return 0, false
+	}
+	return ladder[retries], true
+}
+
 // jittered spreads the retries of many accounts that failed together.
 func jittered(attempt int) time.Duration {
 	d := retryBase

@@ -161,7 +161,7 @@ func (r *run) do(ctx context.Context) (Outcome, error) {
 			return Outcome{}, err
 		}
 	}
-	if err := r.apply(ctx, plan); err != nil {
+	if err := r.apply(ctx, plan, before.asOf); err != nil {
 		return Outcome{}, err
 	}
 	return r.outcome(plan, before), nil
@@ -171,13 +171,14 @@ func (r *run) do(ctx context.Context) (Outcome, error) {
 // than the listing and wins.
 type state struct {
 	at            time.Time
+	asOf          int64
 	organizations []OrganizationState
 	directory     []integration.DirectoryEntry
 }
 
 func (r *run) readState(ctx context.Context) (s state, err error) {
 	s.at = r.Now()
-	if s.organizations, err = r.State.OrganizationStates(ctx, r.fence.AccountID); err != nil {
+	if s.organizations, s.asOf, err = r.State.OrganizationStates(ctx, r.fence.AccountID); err != nil {
 		return state{}, err
 	}
 	s.directory, err = r.State.Directory(ctx, r.fence.AccountID)
@@ -273,7 +274,7 @@ func activeCount(states []OrganizationState) int {
 	return n
 }
 
-func (r *run) apply(ctx context.Context, plan Plan) error {
+func (r *run) apply(ctx context.Context, plan Plan, asOf int64) error {
 	dryRun := r.sync.Kind == Preview
 	done, total := 0, len(plan.Changes)
 	if !dryRun {
@@ -284,7 +285,7 @@ func (r *run) apply(ctx context.Context, plan Plan) error {
 		return errors.Join(err, r.progress(ctx, Applying, done, total))
 	}
 	for batch := range batches(plan.Changes) {
-		if err := step(len(batch), r.State.ApplyChanges(ctx, r.fence, batch, dryRun)); err != nil {
+		if err := step(len(batch), r.State.ApplyChanges(ctx, r.fence, Batch{Changes: batch, AsOf: asOf, DryRun: dryRun})); err != nil {
 			return err
 		}
 	}

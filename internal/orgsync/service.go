@@ -8,8 +8,8 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/orgbridge/orgbridge/internal/account"
 	"github.com/orgbridge/orgbridge/internal/errs"
+	"github.com/orgbridge/orgbridge/internal/event"
 	"github.com/orgbridge/orgbridge/internal/integration"
 	"github.com/orgbridge/orgbridge/internal/mapping"
 	"github.com/orgbridge/orgbridge/pkg/itglue"
@@ -48,7 +48,7 @@ type Service struct {
 func NewService(c ServiceConfig) *Service { return &Service{ServiceConfig: c} }
 
 // Start begins a sync, or returns the account's queued or running one with started false. It answers [errs.NotConnected].
-func (s *Service) Start(ctx context.Context, accountID string, kind Kind, by account.Token) (stored Sync, started bool, err error) {
+func (s *Service) Start(ctx context.Context, accountID string, kind Kind, by event.Actor) (stored Sync, started bool, err error) {
 	in, err := s.Reads.Integration(ctx, accountID)
 	if err != nil {
 		return Sync{}, false, err
@@ -63,10 +63,10 @@ func (s *Service) Start(ctx context.Context, accountID string, kind Kind, by acc
 	return stored, true, nil
 }
 
-func (s *Service) newSync(in integration.Integration, kind Kind, by account.Token) Sync {
+func (s *Service) newSync(in integration.Integration, kind Kind, by event.Actor) Sync {
 	return Sync{
 		ID: uuid.Must(uuid.NewV7()).String(), AccountID: in.AccountID, IntegrationID: in.ID, Kind: kind, Status: Queued, Epoch: 1,
-		CreatedAt: s.Now(), RequestedBy: &Requester{TokenID: by.ID, TokenName: by.Name},
+		CreatedAt: s.Now(), RequestedBy: by,
 	}
 }
 
@@ -75,7 +75,7 @@ func (s *Service) newSync(in integration.Integration, kind Kind, by account.Toke
 //
 // It answers [errs.NotFound], [errs.NotConnected], [errs.NotMapped], [errs.Conflict] when the mapping was changed during the read, or
 // an IT Glue code; then nothing was changed.
-func (s *Service) Refresh(ctx context.Context, accountID, organizationID string, by account.Token) (mapping.Row, error) {
+func (s *Service) Refresh(ctx context.Context, accountID, organizationID string, by event.Actor) (mapping.Row, error) {
 	state, err := s.Refreshes.OrganizationState(ctx, accountID, organizationID)
 	if err != nil {
 		return mapping.Row{}, err
@@ -89,7 +89,7 @@ func (s *Service) Refresh(ctx context.Context, accountID, organizationID string,
 	}
 	entry, err := readEntry(ctx, client, state.ITGlueID)
 	if errs.Is(err, errs.ITGlueKeyRejected) {
-		err = errors.Join(err, s.Refreshes.RejectCredentials(ctx, accountID, in.ID, errs.DetailOf(err)))
+		err = errors.Join(err, s.Refreshes.RejectCredentials(ctx, in, errs.DetailOf(err)))
 	}
 	if err != nil {
 		return mapping.Row{}, err

@@ -25,11 +25,19 @@ type SyncStore interface {
 	FinishSync(ctx context.Context, f Fence, o Outcome) error
 }
 
+// Batch is some of a plan's changes.
+type Batch struct {
+	Changes []Change
+	// AsOf is the account's last event when the plan's input was read. While there is no later one, rows need not be checked again.
+	AsOf   int64
+	DryRun bool
+}
+
 // StateStore reads what a plan needs and applies what it decides, in transactions of one call each. The writes check the fence in
 // their transaction and answer [errs.Fenced].
 type StateStore interface {
-	// OrganizationStates returns all organizations of the account, in order of id.
-	OrganizationStates(ctx context.Context, accountID string) ([]OrganizationState, error)
+	// OrganizationStates returns all organizations of the account, in order of id, as of the account's event asOf or later.
+	OrganizationStates(ctx context.Context, accountID string) (states []OrganizationState, asOf int64, err error)
 	// Directory returns the stored directory, in order of id.
 	Directory(ctx context.Context, accountID string) ([]integration.DirectoryEntry, error)
 	// WriteDirectory inserts or overwrites the entries and removes the ids; at most 2,500 of both together.
@@ -40,8 +48,9 @@ type StateStore interface {
 	// wins): map needs an unmapped organization, the only one of that name, that no person unmapped, and a target that is free;
 	// rename needs an active mapping to the same IT Glue organization and the name Before; unmap needs an active mapping to
 	// ITGlueID. Changes that no longer fit become refused with [ReasonChangedMeanwhile]. Planned changes become applied; others are
-	// only recorded. With dryRun all are only recorded. It stores all of them after those of earlier calls, renumbering Seq.
-	ApplyChanges(ctx context.Context, f Fence, changes []Change, dryRun bool) error
+	// only recorded. With DryRun all are only recorded. It stores all of them after those of earlier calls, renumbering Seq; each
+	// that it made is an event of the account.
+	ApplyChanges(ctx context.Context, f Fence, b Batch) error
 	// ApplyUnmatched writes reasons for organizations that are still unmapped and that no person unmapped; at most 2,500.
 	ApplyUnmatched(ctx context.Context, f Fence, updates []UnmatchedUpdate) error
 }
@@ -50,8 +59,8 @@ type StateStore interface {
 type RefreshStore interface {
 	// OrganizationState answers [errs.NotFound] when the account has no such organization.
 	OrganizationState(ctx context.Context, accountID, organizationID string) (OrganizationState, error)
-	// RejectCredentials notes that IT Glue refused the key of the integration, if the account still has it.
-	RejectCredentials(ctx context.Context, accountID, integrationID, detail string) error
+	// RejectCredentials notes that IT Glue refused the key of the integration, if the account still has this integration with this key.
+	RejectCredentials(ctx context.Context, in integration.Integration, detail string) error
 	// Refresh stores an ended sync of kind [Organization] with its changes and applies those that are planned, all in one
 	// transaction. The key was accepted, so attention for a refused one ends. With an entry the directory gets it and the mapping's
 	// LastSyncedAt is set; without one the directory loses state.ITGlueID. When the mapping or the name is no longer as in state, it

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/orgbridge/orgbridge/internal/errs"
+	"github.com/orgbridge/orgbridge/internal/event"
 )
 
 // Kind says what began a sync and what it may do.
@@ -66,12 +67,6 @@ type Failure struct {
 	Detail string
 }
 
-// Requester is the token that asked for a sync.
-type Requester struct {
-	TokenID   string
-	TokenName string
-}
-
 // Sync is one run.
 type Sync struct {
 	ID            string
@@ -86,7 +81,7 @@ type Sync struct {
 	Progress    Progress
 	Counts      Counts
 	Failure     *Failure
-	RequestedBy *Requester // nil when no person or token asked
+	RequestedBy event.Actor
 	CreatedAt   time.Time
 	StartedAt   *time.Time
 	FinishedAt  *time.Time

@@ -8,7 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/orgbridge/orgbridge/internal/account"
+	"github.com/orgbridge/orgbridge/internal/event"
+
 	"github.com/orgbridge/orgbridge/internal/integration"
 	"github.com/orgbridge/orgbridge/internal/mapping"
 	"github.com/orgbridge/orgbridge/internal/organization"
@@ -29,7 +30,7 @@ type world struct {
 	store         *store.Store
 	itglue        *itgluetest.Listening
 	accountID     string
-	token         account.Token
+	token         event.Actor
 	integrations  *integration.Service
 	organizations *organization.Service
 	mappings      *mapping.Service
@@ -54,7 +55,7 @@ func eachWorld(t *testing.T, scenario func(w *world)) {
 func newWorld(t *testing.T, s *store.Store) *world {
 	t.Helper()
 	w := &world{t: t, store: s, itglue: itgluetest.StartTB(t, itgluetest.WithKey(apiKey)), accountID: storetest.Account(t, s)}
-	w.token = account.Token{ID: storetest.ID(t), Name: "test"}
+	w.token = event.Actor{TokenID: storetest.ID(t), TokenName: "test"}
 	keyset := filepath.Join(t.TempDir(), "keyset.json")
 	w.ok(seal.Create(keyset))
 	sealer, err := seal.Load(keyset)
@@ -68,7 +69,7 @@ func newWorld(t *testing.T, s *store.Store) *world {
 		}, 0),
 	})
 	w.organizations = organization.NewService(s, now)
-	w.mappings = mapping.NewService(s, w.integrations, now)
+	w.mappings = mapping.NewService(s, w.integrations)
 	w.syncs = orgsync.NewService(orgsync.ServiceConfig{
 		Syncs: s, Refreshes: s, Reads: s, Connections: w.integrations, Starter: started{}, Now: now, Logger: logger,
 	})
@@ -101,7 +102,7 @@ func (w *world) ours(names ...string) []string {
 	for i, name := range names {
 		o, err := w.organizations.Create(w.t.Context(), w.accountID, organization.New{
 			Name: name, Domain: fmt.Sprintf("d%s.example.com", storetest.ID(w.t)), EmailPlatform: organization.Microsoft365,
-		})
+		}, w.token)
 		w.ok(err)
 		ids[i] = o.ID
 	}

@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/orgbridge/orgbridge/internal/event"
+
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/orgbridge/orgbridge/internal/account"
@@ -103,7 +105,7 @@ func TestConnectTwiceIsRefused(t *testing.T) {
 			AccountID: id, ID: storetest.ID(t), Region: itglue.RegionEU, SealedKey: []byte{0, 1}, APIKeyHint: "abcd",
 			ConnectedAt: storetest.Now(), AutoMap: integration.EverySync, RemovalLimitPercent: 20,
 		}
-		first := integration.InitialSync{ID: storetest.ID(t), TokenID: storetest.ID(t), TokenName: "me"}
+		first := integration.InitialSync{ID: storetest.ID(t), By: event.Actor{TokenID: storetest.ID(t), TokenName: "me"}}
 		ok(t, s.Connect(t.Context(), id, in, first))
 
 		got, err := s.Integration(t.Context(), id)
@@ -113,7 +115,7 @@ func TestConnectTwiceIsRefused(t *testing.T) {
 		ok(t, err)
 		same(t, active, &orgsync.Sync{
 			ID: first.ID, AccountID: id, IntegrationID: in.ID, Kind: orgsync.Initial, Status: orgsync.Queued, Epoch: 1,
-			RequestedBy: &orgsync.Requester{TokenID: first.TokenID, TokenName: "me"}, CreatedAt: in.ConnectedAt,
+			RequestedBy: first.By, CreatedAt: in.ConnectedAt,
 		})
 
 		in.ID, first.ID = storetest.ID(t), storetest.ID(t)
@@ -148,9 +150,9 @@ func TestOneAccountNeverSeesAnother(t *testing.T) {
 		wantCode(t, err, errs.NotFound)
 		_, err = s.CountSyncChanges(ctx, b, f.SyncID, orgsync.ChangeFilter{})
 		wantCode(t, err, errs.NotFound)
-		wantCode(t, s.UnmapByPerson(ctx, b, org), errs.NotFound)
-		wantCode(t, s.SetSyncEnabled(ctx, b, org, false, storetest.Now()), errs.NotFound)
-		wantCode(t, s.MapOrganization(ctx, b, org, storetest.Entry(2, "x"), mapping.OriginManual, storetest.Now()), errs.NotFound)
+		wantCode(t, s.UnmapByPerson(ctx, b, org, event.Actor{}), errs.NotFound)
+		wantCode(t, s.SetSyncEnabled(ctx, b, org, false, event.Actor{}), errs.NotFound)
+		wantCode(t, s.MapOrganization(ctx, b, org, storetest.Entry(2, "x"), mapping.OriginManual, event.Actor{}), errs.NotFound)
 		foreign := orgsync.Fence{AccountID: b, SyncID: f.SyncID, Epoch: f.Epoch}
 		for name, write := range fencedWrites(s, foreign) {
 			if err := write(t); !errs.Is(err, errs.Fenced) {
@@ -178,7 +180,7 @@ func assertEmpty(t *testing.T, s *store.Store, accountID string) {
 	ok(t, err)
 	directory, err := s.Directory(ctx, accountID)
 	ok(t, err)
-	states, err := s.OrganizationStates(ctx, accountID)
+	states, _, err := s.OrganizationStates(ctx, accountID)
 	ok(t, err)
 	summary, err := s.MappingSummary(ctx, accountID)
 	ok(t, err)

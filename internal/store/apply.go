@@ -17,6 +17,8 @@ type applier struct {
 	accountID string
 	states    []mapping.State // what a mapping must be to be renamed or removed
 	at        time.Time
+	// quiet tells that nobody changed anything since the plan was made, so that it need not be checked again row by row.
+	quiet bool
 }
 
 func (s *Store) applier(tx *gorm.DB, accountID string, states ...mapping.State) applier {
@@ -133,24 +135,34 @@ func (a applier) seen(planned []*orgsync.Change, done []string) error {
 		a.store.values([]string{"uuid", "text"}, rows), a.at, a.accountID).Error
 }
 
+// mapsAutomatically sets a mapping up, with three times that it is now.
+const mapsAutomatically = `state = 'active', itglue_id = v.target_id, itglue_name = v.target_name, origin = 'auto',
+	mapped_at = ?, active_since = ?, last_synced_at = ?, unmatched_code = NULL`
+
 // mapEqual maps organizations that are unmapped and still the only ones with their name, to targets that are still free.
 func (a applier) mapEqual(planned []*orgsync.Change) (done []string, err error) {
 	rows := make([][]string, len(planned))
 	for i, c := range planned {
 		rows[i] = []string{c.OrganizationID, c.ITGlueID, clean(c.ITGlueName), c.OrganizationName}
 	}
-	types := []string{"uuid", "text", "text", "text"}
-	made := a.tx.Exec(`WITH v(org_id, target_id, target_name, org_name) AS MATERIALIZED (?)
-		UPDATE mappings SET state = 'active', itglue_id = v.target_id, itglue_name = v.target_name, origin = 'auto',
-			mapped_at = ?, active_since = ?, last_synced_at = ?, unmatched_code = NULL
-		FROM v, organizations o
-		WHERE CAST(mappings.account_id AS text) = ? AND mappings.organization_id = v.org_id AND mappings.state || '' = 'unmapped'
-			AND (mappings.unmatched_code IS NULL OR mappings.unmatched_code <> ?)
-			AND o.id = v.org_id AND CAST(o.account_id AS text) = CAST(mappings.account_id AS text) AND o.name = v.org_name
-			AND NOT EXISTS (SELECT 1 FROM mappings t WHERE t.account_id = ? AND t.itglue_id = v.target_id)
-			AND NOT EXISTS (SELECT 1 FROM organizations n
-				WHERE n.account_id = ? AND n.name_folded = o.name_folded AND n.name = o.name AND n.id <> o.id)`,
-		a.store.values(types, rows), a.at, a.at, a.at, a.accountID, string(mapping.UnmappedByPerson), a.accountID, a.accountID)
+	list := a.store.values([]string{"uuid", "text", "text", "text"}, rows)
+	var made *gorm.DB
+	if a.quiet {
+		made = a.tx.Exec(`WITH v(org_id, target_id, target_name, org_name) AS MATERIALIZED (?)
+			UPDATE mappings SET `+mapsAutomatically+` FROM v
+			WHERE CAST(mappings.account_id AS text) = ? AND mappings.organization_id = v.org_id AND mappings.state || '' = 'unmapped'`,
+			list, a.at, a.at, a.at, a.accountID)
+	} else {
+		made = a.tx.Exec(`WITH v(org_id, target_id, target_name, org_name) AS MATERIALIZED (?)
+			UPDATE mappings SET `+mapsAutomatically+` FROM v, organizations o
+			WHERE CAST(mappings.account_id AS text) = ? AND mappings.organization_id = v.org_id AND mappings.state || '' = 'unmapped'
+				AND (mappings.unmatched_code IS NULL OR mappings.unmatched_code <> ?)
+				AND o.id = v.org_id AND CAST(o.account_id AS text) = CAST(mappings.account_id AS text) AND o.name = v.org_name
+				AND NOT EXISTS (SELECT 1 FROM mappings t WHERE t.account_id = ? AND t.itglue_id = v.target_id)
+				AND NOT EXISTS (SELECT 1 FROM organizations n
+					WHERE n.account_id = ? AND n.name_folded = o.name_folded AND n.name = o.name AND n.id <> o.id)`,
+			list, a.at, a.at, a.at, a.accountID, string(mapping.UnmappedByPerson), a.accountID, a.accountID)
+	}
 	if made.Error != nil || int(made.RowsAffected) == len(planned) {
 		return convert(planned, func(c *orgsync.Change) string { return c.OrganizationID }), raced(made.Error)
 	}
@@ -158,6 +170,6 @@ func (a applier) mapEqual(planned []*orgsync.Change) (done []string, err error) 
 	err = a.tx.Raw(`WITH v(org_id, target_id, target_name, org_name) AS MATERIALIZED (?)
 		SELECT m.organization_id FROM v, mappings m
 		WHERE CAST(m.account_id AS text) = ? AND m.organization_id = v.org_id AND m.itglue_id = v.target_id
-			AND m.origin = 'auto' AND m.mapped_at = ?`, a.store.values(types, rows), a.accountID, a.at).Find(&done).Error
+			AND m.origin = 'auto' AND m.mapped_at = ?`, list, a.accountID, a.at).Find(&done).Error
 	return done, err
 }

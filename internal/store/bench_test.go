@@ -35,7 +35,7 @@ func BenchmarkInitialSync(b *testing.B) {
 func writeAll(b *testing.B, s *store.Store, f orgsync.Fence) {
 	b.Helper()
 	start := b.Elapsed()
-	states, err := s.OrganizationStates(b.Context(), f.AccountID)
+	states, asOf, err := s.OrganizationStates(b.Context(), f.AccountID)
 	if err != nil || len(states) != benchSize {
 		b.Fatal(len(states), err)
 	}
@@ -54,14 +54,18 @@ func writeAll(b *testing.B, s *store.Store, f orgsync.Fence) {
 	b.ReportMetric((read - start).Seconds(), "s/read")
 	phase(b, "s/directory", func(from, to int) error { return s.WriteDirectory(b.Context(), f, entries[from:to], nil) })
 	phase(b, "s/unmatched", func(from, to int) error { return s.ApplyUnmatched(b.Context(), f, updates[from:to]) })
-	phase(b, "s/map", func(from, to int) error { return s.ApplyChanges(b.Context(), f, changes[from:to], false) })
+	phase(b, "s/map", func(from, to int) error {
+		return s.ApplyChanges(b.Context(), f, orgsync.Batch{Changes: changes[from:to], AsOf: asOf})
+	})
 	renames := make([]orgsync.Change, benchSize)
 	for i, c := range changes {
 		c.Action, c.Before, c.After = orgsync.ActionRename, c.OrganizationName, c.OrganizationName+" renamed"
 		c.ITGlueName = c.After
 		renames[i] = c
 	}
-	phase(b, "s/rename", func(from, to int) error { return s.ApplyChanges(b.Context(), f, renames[from:to], false) })
+	phase(b, "s/rename", func(from, to int) error {
+		return s.ApplyChanges(b.Context(), f, orgsync.Batch{Changes: renames[from:to], AsOf: asOf})
+	})
 	if err := s.FinishSync(b.Context(), f, orgsync.Outcome{Status: orgsync.Succeeded}); err != nil {
 		b.Fatal(err)
 	}

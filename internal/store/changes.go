@@ -3,7 +3,7 @@ package store
 import (
 	"context"
 	"slices"
-	"strconv"
+	"time"
 
 	"gorm.io/gorm"
 
@@ -24,6 +24,8 @@ type changeRow struct {
 	ITGlueName       string `gorm:"column:itglue_name"`
 	Before           string
 	After            string
+	Event            *int64
+	AppliedAt        *time.Time
 }
 
 func (changeRow) TableName() string { return "sync_changes" }
@@ -37,26 +39,39 @@ func (r changeRow) change() orgsync.Change {
 }
 
 // ApplyChanges makes the planned changes, at most 2,500, each only if its row still is as the change says, and stores all of them
-// after those of earlier calls. What no longer fits is stored as refused. With dryRun nothing is made. It answers [errs.Fenced].
-func (s *Store) ApplyChanges(ctx context.Context, f orgsync.Fence, changes []orgsync.Change, dryRun bool) error {
-	return s.inTx(ctx, "apply changes", func(tx *gorm.DB) error {
+// after those of earlier calls. What no longer fits is stored as refused. With DryRun nothing is made. It answers [errs.Fenced].
+func (s *Store) ApplyChanges(ctx context.Context, f orgsync.Fence, batch orgsync.Batch) error {
+	return s.inTx(ctx, "apply changes", func(tx *gorm.DB) (err error) {
 		if _, err := s.fence(tx, f, nil); err != nil {
 			return err
 		}
 		if err := s.lookUpByID(tx); err != nil {
 			return err
 		}
-		made := slices.Clone(changes)
-		if !dryRun {
-			if err := s.applier(tx, f.AccountID, mapping.Active).apply(made); err != nil {
+		made := slices.Clone(batch.Changes)
+		if !batch.DryRun {
+			a := s.applier(tx, f.AccountID, mapping.Active)
+			if a.quiet, err = quietSince(tx, f.AccountID, batch.AsOf); err != nil {
+				return err
+			}
+			if err := a.apply(made); err != nil {
 				return err
 			}
 		}
-		return s.storeChanges(tx, f.AccountID, f.SyncID, made)
+		return s.storeChanges(ctx, tx, f.AccountID, f.SyncID, made)
 	})
 }
 
-func (s *Store) storeChanges(tx *gorm.DB, accountID, syncID string, changes []orgsync.Change) error {
+func countApplied(changes []orgsync.Change) (n int) {
+	for i := range changes {
+		if changes[i].Status == orgsync.ChangeApplied {
+			n++
+		}
+	}
+	return n
+}
+
+func (s *Store) storeChanges(ctx context.Context, tx *gorm.DB, accountID, syncID string, changes []orgsync.Change) error {
 	if len(changes) == 0 {
 		return nil
 	}
@@ -70,17 +85,27 @@ func (s *Store) storeChanges(tx *gorm.DB, accountID, syncID string, changes []or
 	if len(seqs) > 0 {
 		last = seqs[0]
 	}
-	rows := make([][]string, len(changes))
+	event, err := reserveEvents(tx, accountID, countApplied(changes))
+	if err != nil {
+		return err
+	}
+	now := s.now()
+	rows := make([][]any, len(changes))
 	for i := range changes {
 		c := &changes[i]
-		rows[i] = []string{
-			accountID, syncID, strconv.Itoa(last + i + 1), string(c.Action), string(c.Status), string(c.Reason),
-			c.OrganizationID, clean(c.OrganizationName), c.ITGlueID, clean(c.ITGlueName), clean(c.Before), clean(c.After),
+		rows[i] = []any{
+			accountID, syncID, last + i + 1, string(c.Action), string(c.Status), string(c.Reason),
+			c.OrganizationID, clean(c.OrganizationName), c.ITGlueID, clean(c.ITGlueName), clean(c.Before), clean(c.After), nil, nil,
+		}
+		if c.Status == orgsync.ChangeApplied {
+			rows[i][12], rows[i][13] = event, now
+			event++
 		}
 	}
-	types := []string{"uuid", "uuid", "integer", "text", "text", "text", "uuid", "text", "text", "text", "text", "text"}
-	return tx.Exec(`INSERT INTO sync_changes (account_id, sync_id, seq, action, status, reason,
-			organization_id, organization_name, itglue_id, itglue_name, before, after) ?`, s.rows(types, rows)).Error
+	return s.insert(ctx, tx, `INSERT INTO sync_changes (account_id, sync_id, seq, action, status, reason,
+			organization_id, organization_name, itglue_id, itglue_name, before, after, event, applied_at)`, []string{
+		"uuid", "uuid", "integer", "text", "text", "text", "uuid", "text", "text", "text", "text", "text", "bigint", "timestamptz",
+	}, rows)
 }
 
 // ApplyUnmatched writes reasons for organizations that are still unmapped and that no person unmapped; at most 2,500. It answers

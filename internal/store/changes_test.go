@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/orgbridge/orgbridge/internal/event"
+
 	"github.com/orgbridge/orgbridge/internal/errs"
 	"github.com/orgbridge/orgbridge/internal/integration"
 	"github.com/orgbridge/orgbridge/internal/mapping"
@@ -39,7 +41,7 @@ func apply(t *testing.T, s *store.Store, f orgsync.Fence, changes ...orgsync.Cha
 	t.Helper()
 	before, err := s.CountSyncChanges(t.Context(), f.AccountID, f.SyncID, orgsync.ChangeFilter{})
 	ok(t, err)
-	ok(t, s.ApplyChanges(t.Context(), f, changes, false))
+	ok(t, s.ApplyChanges(t.Context(), f, orgsync.Batch{Changes: changes}))
 	p, err := s.SyncChanges(t.Context(), f.AccountID, f.SyncID, orgsync.ChangeFilter{Limit: 200})
 	ok(t, err)
 	var got []orgsync.ChangeStatus
@@ -66,7 +68,7 @@ func TestApplyMap(t *testing.T) {
 		free, renamed := storetest.Organization(t, s, id, "One"), storetest.Organization(t, s, id, "Two by now")
 		byPerson, elsewhere := storetest.Organization(t, s, id, "Two"), storetest.Organization(t, s, id, "Three")
 		late, foreign := storetest.Organization(t, s, id, "Three"), storetest.Organization(t, s, storetest.Account(t, s), "Two")
-		ok(t, s.UnmapByPerson(ctx, id, byPerson))
+		ok(t, s.UnmapByPerson(ctx, id, byPerson, event.Actor{}))
 		storetest.Map(t, s, id, elsewhere, three)
 
 		r, a := orgsync.ChangeRefused, orgsync.ChangeApplied
@@ -98,8 +100,8 @@ func TestApplyRename(t *testing.T) {
 		good, other, paused, gone := mapped("Good", 1), mapped("Other", 2), mapped("Paused", 3), mapped("Gone", 4)
 		remapped := mapped("Remapped", 5)
 		storetest.Map(t, s, id, remapped, storetest.Entry(6, "x"))
-		ok(t, s.SetSyncEnabled(ctx, id, paused, false, storetest.Now()))
-		ok(t, s.UnmapByPerson(ctx, id, gone))
+		ok(t, s.SetSyncEnabled(ctx, id, paused, false, event.Actor{}))
+		ok(t, s.UnmapByPerson(ctx, id, gone, event.Actor{}))
 
 		r, a := orgsync.ChangeRefused, orgsync.ChangeApplied
 		same(t, apply(t, s, f,
@@ -133,7 +135,7 @@ func TestApplyUnmapFreesTheTarget(t *testing.T) {
 		storetest.Map(t, s, id, gone, one)
 		storetest.Map(t, s, id, remapped, storetest.Entry(9, "Nine"))
 		storetest.Map(t, s, id, paused, three)
-		ok(t, s.SetSyncEnabled(ctx, id, paused, false, storetest.Now()))
+		ok(t, s.SetSyncEnabled(ctx, id, paused, false, event.Actor{}))
 
 		r, a := orgsync.ChangeRefused, orgsync.ChangeApplied
 		same(t, apply(t, s, f,
@@ -162,7 +164,7 @@ func TestFinishCountsWhatWasDone(t *testing.T) {
 			held.Status = orgsync.ChangeHeld
 			skip := orgsync.Change{Action: orgsync.ActionSkip, Status: orgsync.ChangeRefused, Reason: orgsync.ReasonPaused, OrganizationID: one}
 			changes := []orgsync.Change{mapChange(one, "One", storetest.Entry(1, "One")), held, skip}
-			ok(t, s.ApplyChanges(ctx, f, changes, kind == orgsync.Preview))
+			ok(t, s.ApplyChanges(ctx, f, orgsync.Batch{Changes: changes, DryRun: kind == orgsync.Preview}))
 			same(t, mappingOf(t, s, id, one).State == mapping.Unmapped, kind == orgsync.Preview)
 
 			compared := storetest.Now()
@@ -205,12 +207,12 @@ func TestClaimDropsWhatAnEarlierAttemptDidNotApply(t *testing.T) {
 		f := storetest.Running(t, s, id)
 		one := storetest.Organization(t, s, id, "One")
 		skip := orgsync.Change{Action: orgsync.ActionSkip, Status: orgsync.ChangeRefused, Reason: orgsync.ReasonPaused, OrganizationID: one}
-		ok(t, s.ApplyChanges(ctx, f, []orgsync.Change{mapChange(one, "One", storetest.Entry(1, "One")), skip}, false))
+		ok(t, s.ApplyChanges(ctx, f, orgsync.Batch{Changes: []orgsync.Change{mapChange(one, "One", storetest.Entry(1, "One")), skip}}))
 		var err error
 		f.Epoch, err = s.RequeueSync(ctx, f, 0, nil)
 		ok(t, err)
 		storetest.Claim(t, s, f)
-		ok(t, s.ApplyChanges(ctx, f, []orgsync.Change{skip}, false))
+		ok(t, s.ApplyChanges(ctx, f, orgsync.Batch{Changes: []orgsync.Change{skip}}))
 		p, err := s.SyncChanges(ctx, id, f.SyncID, orgsync.ChangeFilter{})
 		ok(t, err)
 		same(t, []any{len(p.Items), p.Items[0].Status, p.Items[1].Status}, []any{2, orgsync.ChangeApplied, orgsync.ChangeRefused})
@@ -253,7 +255,7 @@ func TestApplyUnmatchedLeavesDecisionsAlone(t *testing.T) {
 		id := storetest.Account(t, s)
 		f := storetest.Running(t, s, id)
 		free, byPerson, mapped := storetest.Organization(t, s, id, "a"), storetest.Organization(t, s, id, "b"), storetest.Organization(t, s, id, "c")
-		ok(t, s.UnmapByPerson(ctx, id, byPerson))
+		ok(t, s.UnmapByPerson(ctx, id, byPerson, event.Actor{}))
 		storetest.Map(t, s, id, mapped, storetest.Entry(1, "c"))
 		updates := make([]orgsync.UnmatchedUpdate, 0, 3)
 		for _, org := range []string{free, byPerson, mapped} {
@@ -276,7 +278,7 @@ func TestRefresh(t *testing.T) {
 		storetest.Connected(t, s, id)
 		org := storetest.Organization(t, s, id, "Old")
 		storetest.Map(t, s, id, org, storetest.Entry(1, "Old"))
-		ok(t, s.SetSyncEnabled(ctx, id, org, false, storetest.Now()))
+		ok(t, s.SetSyncEnabled(ctx, id, org, false, event.Actor{}))
 		state, err := s.OrganizationState(ctx, id, org)
 		ok(t, err)
 		same(t, state, orgsync.OrganizationState{ID: org, Name: "Old", State: mapping.Paused, ITGlueID: "1", ITGlueName: "Old"})
@@ -335,10 +337,10 @@ func TestApplyChangesAgainstPeople(t *testing.T) {
 			people = append(people, storetest.Organization(t, s, id, "By hand"))
 		}
 		done := make(chan error, n+1)
-		go func() { done <- s.ApplyChanges(t.Context(), f, changes, false) }()
+		go func() { done <- s.ApplyChanges(t.Context(), f, orgsync.Batch{Changes: changes}) }()
 		for i, org := range people {
 			go func() {
-				done <- s.MapOrganization(t.Context(), id, org, storetest.Entry(i+1, "Same"), mapping.OriginManual, storetest.Now())
+				done <- s.MapOrganization(t.Context(), id, org, storetest.Entry(i+1, "Same"), mapping.OriginManual, event.Actor{})
 			}()
 		}
 		for range n + 1 {

@@ -3,11 +3,10 @@ package store
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"gorm.io/gorm"
 
-	"github.com/orgbridge/orgbridge/internal/integration"
+	"github.com/orgbridge/orgbridge/internal/event"
 	"github.com/orgbridge/orgbridge/internal/orgsync"
 )
 
@@ -35,10 +34,15 @@ func (s *Store) FinishSync(ctx context.Context, f orgsync.Fence, o orgsync.Outco
 		if o.Failure != nil {
 			columns["failure_code"], columns["failure_detail"] = string(o.Failure.Code), clean(o.Failure.Detail)
 		}
-		if _, err := s.fence(tx, f, columns); err != nil {
+		if row, err = s.fence(tx, f, columns); err != nil {
 			return err
 		}
-		return s.finishIntegration(tx, f.AccountID, &o)
+		learnt, err := s.finishIntegration(tx, f.AccountID, &o)
+		if err != nil {
+			return err
+		}
+		ended := row.sync()
+		return s.record(tx, f.AccountID, append(learnt, syncEnded(&ended))...)
 	})
 }
 
@@ -85,39 +89,44 @@ func countedAs(counts *orgsync.Counts, action orgsync.Action, status, done orgsy
 	return nil
 }
 
-// finishIntegration notes when all mappings were compared and what was learnt about the key.
-func (s *Store) finishIntegration(tx *gorm.DB, accountID string, o *orgsync.Outcome) error {
-	of := func() *gorm.DB { return tx.Model(&integrationRow{}).Where("account_id = ?", accountID) }
+// syncEnded is the fact that a sync came to its end.
+func syncEnded(sync *orgsync.Sync) event.Event {
+	types := map[orgsync.Status]event.Type{
+		orgsync.Succeeded: event.SyncSucceeded, orgsync.Held: event.SyncHeld, orgsync.Failed: event.SyncFailed,
+		orgsync.Cancelled: event.SyncCancelled,
+	}
+	c := sync.Counts
+	ended := event.Event{
+		Type: types[sync.Status], Actor: sync.RequestedBy, SyncID: sync.ID,
+		After: event.Properties{"kind": string(sync.Kind), "counts": map[string]int{
+			"listed": c.Listed, "unchanged": c.Unchanged, "renamed": c.Renamed, "mapped": c.Mapped, "unmapped": c.Unmapped,
+			"held": c.Held, "skipped": c.Skipped,
+		}},
+	}
+	if sync.Failure != nil {
+		ended.Detail = sync.Failure.Detail
+	}
+	return ended
+}
+
+// finishIntegration notes when all mappings were compared and what was learnt about the key. It returns the facts.
+func (s *Store) finishIntegration(tx *gorm.DB, accountID string, o *orgsync.Outcome) ([]event.Event, error) {
 	if o.ComparedAt != nil {
-		if err := of().Update("last_synced_at", instant(*o.ComparedAt)).Error; err != nil {
-			return err
+		err := integrationOf(tx, accountID).Update("last_synced_at", instant(*o.ComparedAt)).Error
+		if err != nil {
+			return nil, err
 		}
 	}
 	switch o.Credentials {
 	case orgsync.CredentialsAccepted:
-		return clearRejected(tx, accountID)
+		return acceptCredentials(tx, accountID)
 	case orgsync.CredentialsRejected:
 		detail := ""
 		if o.Failure != nil {
 			detail = o.Failure.Detail
 		}
-		return of().Updates(rejected(detail, s.now())).Error
+		return s.rejectCredentials(tx, accountID, detail)
 	case orgsync.CredentialsUnknown:
 	}
-	return nil
-}
-
-// clearRejected ends the attention for a refused key, and no other.
-func clearRejected(tx *gorm.DB, accountID string) error {
-	return tx.Model(&integrationRow{}).Where("account_id = ?", accountID).
-		Where("attention_code = ?", string(integration.CredentialsRejected)).
-		Updates(map[string]any{"attention_code": nil, "attention_detail": nil, "attention_since": nil}).Error
-}
-
-func rejected(detail string, now time.Time) map[string]any {
-	code := string(integration.CredentialsRejected)
-	return map[string]any{
-		"attention_code": code, "attention_detail": clean(detail),
-		"attention_since": gorm.Expr("CASE WHEN attention_code = ? THEN attention_since ELSE ? END", code, now),
-	}
+	return nil, nil
 }

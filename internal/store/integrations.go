@@ -8,6 +8,7 @@ import (
 	"gorm.io/gorm/clause"
 
 	"github.com/orgbridge/orgbridge/internal/errs"
+	"github.com/orgbridge/orgbridge/internal/event"
 	"github.com/orgbridge/orgbridge/internal/integration"
 	"github.com/orgbridge/orgbridge/internal/orgsync"
 )
@@ -26,6 +27,14 @@ type integrationRow struct {
 	AttentionCode       *string
 	AttentionDetail     *string
 	AttentionSince      *time.Time
+	DailyEnabled        bool
+	DailyTimeZone       string
+	DailyTime           string
+	DailyDate           *string
+	NextRunAt           *time.Time
+	RetryAt             *time.Time
+	Retries             int
+	HeldSyncID          *string
 }
 
 func (integrationRow) TableName() string { return "integrations" }
@@ -34,7 +43,10 @@ func (r integrationRow) integration() integration.Integration {
 	in := integration.Integration{
 		AccountID: r.AccountID, ID: r.ID, SealedKey: r.SealedKey, APIKeyHint: r.APIKeyHint, ConnectedAt: instant(r.ConnectedAt),
 		AutoMap: integration.AutoMap(r.AutoMap), RemovalLimitPercent: r.RemovalLimitPercent,
-		ListedAt: utc(r.ListedAt), LastSyncedAt: utc(r.LastSyncedAt),
+		Daily: integration.DailySync{
+			Enabled: r.DailyEnabled, TimeZone: r.DailyTimeZone, Time: r.DailyTime, Date: orEmpty(r.DailyDate), NextRunAt: utc(r.NextRunAt),
+		},
+		HeldSyncID: orEmpty(r.HeldSyncID), ListedAt: utc(r.ListedAt), LastSyncedAt: utc(r.LastSyncedAt),
 	}
 	set(&in.Region, r.Region)
 	if r.AttentionCode != nil && r.AttentionSince != nil {
@@ -49,7 +61,8 @@ func newIntegrationRow(accountID string, in *integration.Integration) integratio
 	row := integrationRow{
 		AccountID: accountID, ID: in.ID, Region: string(in.Region), SealedKey: in.SealedKey, APIKeyHint: clean(in.APIKeyHint),
 		ConnectedAt: instant(in.ConnectedAt), AutoMap: string(in.AutoMap), RemovalLimitPercent: in.RemovalLimitPercent,
-		ListedAt: utc(in.ListedAt), LastSyncedAt: utc(in.LastSyncedAt),
+		DailyEnabled: in.Daily.Enabled, DailyTimeZone: in.Daily.TimeZone, DailyTime: in.Daily.Time, DailyDate: orNil(in.Daily.Date),
+		NextRunAt: utc(in.Daily.NextRunAt), ListedAt: utc(in.ListedAt), LastSyncedAt: utc(in.LastSyncedAt),
 	}
 	if a := in.Attention; a != nil {
 		row.AttentionCode, row.AttentionDetail, row.AttentionSince = orNil(string(a.Code)), orNil(clean(a.Detail)), utc(&a.Since)
@@ -78,7 +91,7 @@ func (s *Store) Connect(ctx context.Context, accountID string, in integration.In
 	row := newIntegrationRow(accountID, &in)
 	first := newSyncRow(accountID, &orgsync.Sync{
 		ID: initial.ID, IntegrationID: in.ID, Kind: orgsync.Initial, Status: orgsync.Queued, Epoch: 1, CreatedAt: in.ConnectedAt,
-		RequestedBy: requester(initial.TokenID, initial.TokenName),
+		RequestedBy: initial.By,
 	})
 	return s.inTx(ctx, "connect", func(tx *gorm.DB) error {
 		created := tx.Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "account_id"}}, DoNothing: true}).Create(&row)
@@ -88,7 +101,13 @@ func (s *Store) Connect(ctx context.Context, accountID string, in integration.In
 		if created.RowsAffected == 0 {
 			return errs.New(errs.AlreadyConnected, "IT Glue is connected already.")
 		}
-		return conflictIfThere(tx.Create(&first).Error, "A sync of an earlier connection is still running.")
+		if err := tx.Create(&first).Error; err != nil {
+			return conflictIfThere(err, "A sync of an earlier connection is still running.")
+		}
+		stored := first.sync()
+		return s.record(tx, accountID, event.Event{
+			Type: event.IntegrationConnected, Actor: initial.By, After: event.Properties{"region": row.Region, "apiKeyHint": row.APIKeyHint},
+		}, queued(&stored))
 	})
 }
 

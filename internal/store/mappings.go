@@ -9,6 +9,7 @@ import (
 	"gorm.io/gorm/clause"
 
 	"github.com/orgbridge/orgbridge/internal/errs"
+	"github.com/orgbridge/orgbridge/internal/event"
 	"github.com/orgbridge/orgbridge/internal/integration"
 	"github.com/orgbridge/orgbridge/internal/mapping"
 )
@@ -43,7 +44,7 @@ func (r mappingRow) syncedAt(integrationSyncedAt *time.Time) *time.Time {
 // MapOrganization maps or re-maps, sets the state active and forgets why it was not mapped. It answers [errs.NotFound],
 // [errs.NotConnected], and [errs.AlreadyMapped] with the params organizationId and organizationName of the holder.
 func (s *Store) MapOrganization(
-	ctx context.Context, accountID, organizationID string, target integration.DirectoryEntry, origin mapping.Origin, at time.Time,
+	ctx context.Context, accountID, organizationID string, target integration.DirectoryEntry, origin mapping.Origin, by event.Actor,
 ) error {
 	if !isID(organizationID) {
 		return noOrganization()
@@ -57,21 +58,42 @@ func (s *Store) MapOrganization(
 			return err
 		}
 		if orEmpty(row.ITGlueID) == target.ID {
-			return resume(tx, &row, at)
+			return s.resume(tx, &row, by)
 		}
-		return mapTo(tx, &row, &target, origin, at)
+		return s.mapTo(tx, &row, &target, origin, by)
 	})
 }
 
 // mapTo points a locked mapping to a target that is free.
-func mapTo(tx *gorm.DB, row *mappingRow, target *integration.DirectoryEntry, origin mapping.Origin, at time.Time) error {
+func (s *Store) mapTo(
+	tx *gorm.DB, row *mappingRow, target *integration.DirectoryEntry, origin mapping.Origin, by event.Actor,
+) error {
 	if err := free(tx, row.AccountID, target.ID); err != nil {
 		return err
 	}
-	return raced(update(tx, row, map[string]any{
+	now := s.now()
+	err := raced(update(tx, row, map[string]any{
 		"state": string(mapping.Active), "itglue_id": target.ID, "itglue_name": clean(target.Name), "origin": string(origin),
-		"mapped_at": instant(at), "active_since": instant(at), "last_synced_at": nil, "unmatched_code": nil,
+		"mapped_at": now, "active_since": now, "last_synced_at": nil, "unmatched_code": nil,
 	}))
+	if err != nil {
+		return err
+	}
+	return s.recordMapping(tx, row, event.Event{
+		Type: event.MappingMade, Actor: by, ITGlue: subject(target.ID, target.Name),
+		Before: mappedTo(orEmpty(row.ITGlueID), orEmpty(row.ITGlueName)), After: mappedTo(target.ID, target.Name),
+	})
+}
+
+// recordMapping records a fact about the mapping of an organization.
+func (s *Store) recordMapping(tx *gorm.DB, row *mappingRow, fact event.Event) error {
+	var o organizationRow
+	err := tx.Where("account_id = ?", row.AccountID).Where("id = ?", row.OrganizationID).Take(&o).Error
+	if err != nil {
+		return orNotFound(err, noOrganization())
+	}
+	fact.Organization = subject(o.ID, o.Name)
+	return s.record(tx, row.AccountID, fact)
 }
 
 // free answers [errs.AlreadyMapped] when an organization holds the IT Glue organization.
@@ -92,7 +114,7 @@ func free(tx *gorm.DB, accountID, itglueID string) error {
 }
 
 // SetSyncEnabled makes a mapping active or paused. It answers [errs.NotFound], and [errs.NotMapped] when there is no mapping.
-func (s *Store) SetSyncEnabled(ctx context.Context, accountID, organizationID string, enabled bool, at time.Time) error {
+func (s *Store) SetSyncEnabled(ctx context.Context, accountID, organizationID string, enabled bool, by event.Actor) error {
 	if !isID(organizationID) {
 		return noOrganization()
 	}
@@ -108,30 +130,45 @@ func (s *Store) SetSyncEnabled(ctx context.Context, accountID, organizationID st
 		case row.State == string(mapping.Unmapped):
 			return errs.New(errs.NotMapped, "The organization is not mapped.")
 		case enabled:
-			return resume(tx, &row, at)
+			return s.resume(tx, &row, by)
 		default:
-			return pause(tx, &row, in.LastSyncedAt)
+			return s.pause(tx, &row, in.LastSyncedAt, by)
 		}
 	})
 }
 
-func resume(tx *gorm.DB, row *mappingRow, at time.Time) error {
+func (s *Store) resume(tx *gorm.DB, row *mappingRow, by event.Actor) error {
 	if row.State == string(mapping.Active) {
 		return nil
 	}
-	return update(tx, row, map[string]any{"state": string(mapping.Active), "active_since": instant(at)})
+	if err := update(tx, row, map[string]any{"state": string(mapping.Active), "active_since": s.now()}); err != nil {
+		return err
+	}
+	return s.recordToggle(tx, row, event.MappingResumed, by)
+}
+
+func (s *Store) recordToggle(tx *gorm.DB, row *mappingRow, fact event.Type, by event.Actor) error {
+	resumed := fact == event.MappingResumed
+	return s.recordMapping(tx, row, event.Event{
+		Type: fact, Actor: by, ITGlue: subject(orEmpty(row.ITGlueID), orEmpty(row.ITGlueName)),
+		Before: event.Properties{"syncEnabled": !resumed}, After: event.Properties{"syncEnabled": resumed},
+	})
 }
 
 // pause writes down when the mapping was last compared: from now on the integration's time is not its own.
-func pause(tx *gorm.DB, row *mappingRow, integrationSyncedAt *time.Time) error {
+func (s *Store) pause(tx *gorm.DB, row *mappingRow, integrationSyncedAt *time.Time, by event.Actor) error {
 	if row.State == string(mapping.Paused) {
 		return nil
 	}
-	return update(tx, row, map[string]any{"state": string(mapping.Paused), "last_synced_at": row.syncedAt(integrationSyncedAt)})
+	columns := map[string]any{"state": string(mapping.Paused), "last_synced_at": row.syncedAt(integrationSyncedAt)}
+	if err := update(tx, row, columns); err != nil {
+		return err
+	}
+	return s.recordToggle(tx, row, event.MappingPaused, by)
 }
 
 // UnmapByPerson removes the mapping, if any, and remembers that a person did. It answers [errs.NotFound] and [errs.NotConnected].
-func (s *Store) UnmapByPerson(ctx context.Context, accountID, organizationID string) error {
+func (s *Store) UnmapByPerson(ctx context.Context, accountID, organizationID string, by event.Actor) error {
 	if !isID(organizationID) {
 		return noOrganization()
 	}
@@ -143,11 +180,28 @@ func (s *Store) UnmapByPerson(ctx context.Context, accountID, organizationID str
 		if err != nil {
 			return err
 		}
-		return update(tx, &row, map[string]any{
-			"state": string(mapping.Unmapped), "itglue_id": nil, "itglue_name": nil, "origin": nil, "mapped_at": nil,
-			"active_since": nil, "last_synced_at": nil, "unmatched_code": string(mapping.UnmappedByPerson),
+		if orEmpty(row.UnmatchedCode) == string(mapping.UnmappedByPerson) {
+			return nil
+		}
+		columns := unmapped()
+		columns["unmatched_code"] = string(mapping.UnmappedByPerson)
+		if err := update(tx, &row, columns); err != nil {
+			return err
+		}
+		id, name := orEmpty(row.ITGlueID), orEmpty(row.ITGlueName)
+		return s.recordMapping(tx, &row, event.Event{
+			Type: event.MappingRemoved, Actor: by, ITGlue: subject(id, name), Detail: string(mapping.UnmappedByPerson),
+			Before: mappedTo(id, name), After: mappedTo("", ""),
 		})
 	})
+}
+
+// unmapped is what a row without a mapping has.
+func unmapped() map[string]any {
+	return map[string]any{
+		"state": string(mapping.Unmapped), "itglue_id": nil, "itglue_name": nil, "origin": nil, "mapped_at": nil,
+		"active_since": nil, "last_synced_at": nil, "unmatched_code": nil,
+	}
 }
 
 // lockMapping returns the organization's row and keeps others from changing it, or answers [errs.NotFound].

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/orgbridge/orgbridge/internal/event"
+
 	"github.com/orgbridge/orgbridge/internal/errs"
 	"github.com/orgbridge/orgbridge/internal/integration"
 	"github.com/orgbridge/orgbridge/internal/mapping"
@@ -23,45 +25,46 @@ func mappingOf(t *testing.T, s *store.Store, accountID, organizationID string) m
 
 func TestMapOrganization(t *testing.T) {
 	t.Parallel()
-	storetest.Each(t, func(t *testing.T, s *store.Store) {
+	storetest.EachURL(t, func(t *testing.T, url string) {
 		t.Helper()
-		ctx := t.Context()
+		ctx, at := t.Context(), storetest.Now()
+		s := storetest.Open(t, url, store.Options{Now: func() time.Time { return at }})
 		id := storetest.Account(t, s)
 		a, b := storetest.Organization(t, s, id, "A"), storetest.Organization(t, s, id, "B")
-		target, at := storetest.Entry(7, "Seven"), storetest.Now()
-		wantCode(t, s.MapOrganization(ctx, id, a, target, mapping.OriginManual, at), errs.NotConnected)
-		wantCode(t, s.UnmapByPerson(ctx, id, a), errs.NotConnected)
+		target := storetest.Entry(7, "Seven")
+		wantCode(t, s.MapOrganization(ctx, id, a, target, mapping.OriginManual, event.Actor{}), errs.NotConnected)
+		wantCode(t, s.UnmapByPerson(ctx, id, a, event.Actor{}), errs.NotConnected)
 		storetest.Connected(t, s, id)
-		wantCode(t, s.SetSyncEnabled(ctx, id, a, true, at), errs.NotMapped)
+		wantCode(t, s.SetSyncEnabled(ctx, id, a, true, event.Actor{}), errs.NotMapped)
 
-		ok(t, s.MapOrganization(ctx, id, a, target, mapping.OriginImport, at))
+		ok(t, s.MapOrganization(ctx, id, a, target, mapping.OriginImport, event.Actor{}))
 		want := mapping.Row{
 			OrganizationID: a, OrganizationName: "A", OrganizationDomain: a + ".example.com", State: mapping.Active, ITGlueID: "7",
 			ITGlueName: "Seven", Origin: mapping.OriginImport, MappedAt: &at,
 		}
 		same(t, mappingOf(t, s, id, a), want)
 
-		err := s.MapOrganization(ctx, id, b, target, mapping.OriginManual, at)
+		err := s.MapOrganization(ctx, id, b, target, mapping.OriginManual, event.Actor{})
 		wantCode(t, err, errs.AlreadyMapped)
 		if taken, found := errors.AsType[*errs.Error](err); found {
 			same(t, taken.Params, map[string]any{"organizationId": a, "organizationName": "A"})
 		}
 
-		ok(t, s.SetSyncEnabled(ctx, id, a, false, at))
+		ok(t, s.SetSyncEnabled(ctx, id, a, false, event.Actor{}))
 		want.State = mapping.Paused
 		same(t, mappingOf(t, s, id, a), want)
-		ok(t, s.MapOrganization(ctx, id, a, target, mapping.OriginManual, at.Add(time.Hour)))
+		ok(t, s.MapOrganization(ctx, id, a, target, mapping.OriginManual, event.Actor{}))
 		want.State = mapping.Active
 		same(t, mappingOf(t, s, id, a), want)
 
-		ok(t, s.UnmapByPerson(ctx, id, a))
+		ok(t, s.UnmapByPerson(ctx, id, a, event.Actor{}))
 		row := mappingOf(t, s, id, a)
 		if row.State != mapping.Unmapped || row.ITGlueID != "" || row.MappedAt != nil || row.Unmatched != mapping.UnmappedByPerson {
 			t.Fatalf("still mapped: %+v", row)
 		}
-		ok(t, s.MapOrganization(ctx, id, b, target, mapping.OriginManual, at))
-		ok(t, s.MapOrganization(ctx, id, b, storetest.Entry(8, "Eight"), mapping.OriginManual, at))
-		ok(t, s.MapOrganization(ctx, id, a, target, mapping.OriginManual, at))
+		ok(t, s.MapOrganization(ctx, id, b, target, mapping.OriginManual, event.Actor{}))
+		ok(t, s.MapOrganization(ctx, id, b, storetest.Entry(8, "Eight"), mapping.OriginManual, event.Actor{}))
+		ok(t, s.MapOrganization(ctx, id, a, target, mapping.OriginManual, event.Actor{}))
 		same(t, mappingOf(t, s, id, b).ITGlueID, "8")
 	})
 }
@@ -82,7 +85,7 @@ func TestOneOfManyWinsATarget(t *testing.T) {
 			go func() {
 				ready.Done()
 				<-start
-				results <- s.MapOrganization(t.Context(), id, org, storetest.Entry(1, "Prize"), mapping.OriginManual, storetest.Now())
+				results <- s.MapOrganization(t.Context(), id, org, storetest.Entry(1, "Prize"), mapping.OriginManual, event.Actor{})
 			}()
 		}
 		ready.Wait()
@@ -101,28 +104,31 @@ func TestOneOfManyWinsATarget(t *testing.T) {
 
 func TestLastSyncedAt(t *testing.T) {
 	t.Parallel()
-	storetest.Each(t, func(t *testing.T, s *store.Store) {
+	storetest.EachURL(t, func(t *testing.T, url string) {
 		t.Helper()
 		ctx := t.Context()
+		mapped := storetest.Now().Add(-time.Hour)
+		now := mapped
+		s := storetest.Open(t, url, store.Options{Now: func() time.Time { return now }})
 		id := storetest.Account(t, s)
 		f := storetest.Running(t, s, id)
 		org := storetest.Organization(t, s, id, "A")
-		mapped := storetest.Now().Add(-time.Hour)
-		ok(t, s.MapOrganization(ctx, id, org, storetest.Entry(1, "A"), mapping.OriginManual, mapped))
+		ok(t, s.MapOrganization(ctx, id, org, storetest.Entry(1, "A"), mapping.OriginManual, event.Actor{}))
 		same(t, mappingOf(t, s, id, org).LastSyncedAt, (*time.Time)(nil))
 
 		compared := mapped.Add(time.Minute)
 		ok(t, s.FinishSync(ctx, f, orgsync.Outcome{Status: orgsync.Succeeded, ComparedAt: &compared}))
 		same(t, mappingOf(t, s, id, org).LastSyncedAt, &compared)
 
-		ok(t, s.SetSyncEnabled(ctx, id, org, false, compared))
+		ok(t, s.SetSyncEnabled(ctx, id, org, false, event.Actor{}))
 		same(t, mappingOf(t, s, id, org).LastSyncedAt, &compared)
 		later := compared.Add(time.Minute)
 		f = startClaimed(t, s, id, orgsync.Manual)
 		ok(t, s.FinishSync(ctx, f, orgsync.Outcome{Status: orgsync.Succeeded, ComparedAt: &later}))
 		same(t, mappingOf(t, s, id, org).LastSyncedAt, &compared) // paused: left out of that sync
 
-		ok(t, s.SetSyncEnabled(ctx, id, org, true, later.Add(time.Second)))
+		now = later.Add(time.Second)
+		ok(t, s.SetSyncEnabled(ctx, id, org, true, event.Actor{}))
 		same(t, mappingOf(t, s, id, org).LastSyncedAt, &compared) // resumed after that sync
 		latest := later.Add(time.Minute)
 		f = startClaimed(t, s, id, orgsync.Manual)
@@ -144,7 +150,7 @@ func TestMappingsByStateWithCandidates(t *testing.T) {
 		gamma, delta := storetest.Organization(t, s, id, "Gamma"), storetest.Organization(t, s, id, "Delta")
 		storetest.Map(t, s, id, beta, storetest.Entry(4, "Beta at first"))
 		storetest.Map(t, s, id, gamma, storetest.Entry(3, "acme "))
-		ok(t, s.SetSyncEnabled(ctx, id, gamma, false, storetest.Now()))
+		ok(t, s.SetSyncEnabled(ctx, id, gamma, false, event.Actor{}))
 		ok(t, s.ApplyUnmatched(ctx, f, []orgsync.UnmatchedUpdate{
 			{OrganizationID: acme, Code: mapping.Ambiguous}, {OrganizationID: delta, Code: mapping.NoEqualName},
 			{OrganizationID: beta, Code: mapping.NoEqualName},

@@ -8,6 +8,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/orgbridge/orgbridge/internal/errs"
+	"github.com/orgbridge/orgbridge/internal/event"
 	"github.com/orgbridge/orgbridge/internal/mapping"
 	"github.com/orgbridge/orgbridge/internal/names"
 	"github.com/orgbridge/orgbridge/internal/organization"
@@ -49,8 +50,20 @@ func noOrganization() *errs.Error { return errs.New(errs.NotFound, "There is no 
 
 // CreateOrganization stores the organization with its unmapped mapping row. It answers [errs.DomainTaken] when the account has an
 // organization with that domain.
-func (s *Store) CreateOrganization(ctx context.Context, accountID string, o organization.Organization) error {
-	return s.inTx(ctx, "create organization", func(tx *gorm.DB) error { return createOrganization(tx, accountID, &o) })
+func (s *Store) CreateOrganization(ctx context.Context, accountID string, o organization.Organization, by event.Actor) error {
+	return s.inTx(ctx, "create organization", func(tx *gorm.DB) error {
+		// A running sync asks whether a name is the only one of its kind.
+		if _, err := lockIntegration(tx, accountID); err != nil && !errs.Is(err, errs.NotConnected) {
+			return err
+		}
+		if err := createOrganization(tx, accountID, &o); err != nil {
+			return err
+		}
+		return s.record(tx, accountID, event.Event{
+			Type: event.OrganizationCreated, Actor: by, Organization: subject(o.ID, o.Name),
+			After: event.Properties{"name": o.Name, "domain": o.Domain, "emailPlatform": string(o.EmailPlatform)},
+		})
+	})
 }
 
 func createOrganization(tx *gorm.DB, accountID string, o *organization.Organization) error {

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/orgbridge/orgbridge/internal/event"
+
 	"github.com/orgbridge/orgbridge/internal/errs"
 	"github.com/orgbridge/orgbridge/internal/integration"
 	"github.com/orgbridge/orgbridge/internal/mapping"
@@ -24,7 +26,7 @@ func TestCreateOrganization(t *testing.T) {
 			ID: storetest.ID(t), AccountID: id, Name: "  Ünïcode  ", Domain: "contoso.com", EmailPlatform: organization.GoogleWorkspace,
 			CreatedAt: storetest.Now(), UpdatedAt: storetest.Now(),
 		}
-		ok(t, s.CreateOrganization(ctx, id, want))
+		ok(t, s.CreateOrganization(ctx, id, want, event.Actor{}))
 		got, err := s.Organization(ctx, id, want.ID)
 		ok(t, err)
 		same(t, got, want)
@@ -33,11 +35,11 @@ func TestCreateOrganization(t *testing.T) {
 		same(t, row, mapping.Row{OrganizationID: want.ID, OrganizationName: want.Name, OrganizationDomain: want.Domain, State: mapping.Unmapped})
 
 		want.ID = storetest.ID(t)
-		wantCode(t, s.CreateOrganization(ctx, id, want), errs.DomainTaken)
+		wantCode(t, s.CreateOrganization(ctx, id, want, event.Actor{}), errs.DomainTaken)
 		if n, err := s.CountOrganizations(ctx, id, organization.Filter{}); err != nil || n != 1 {
 			t.Fatalf("a refused organization left something: %d, %v", n, err)
 		}
-		ok(t, s.CreateOrganization(ctx, storetest.Account(t, s), want))
+		ok(t, s.CreateOrganization(ctx, storetest.Account(t, s), want, event.Actor{}))
 		for _, bad := range []string{noSuchID, "", "1", "\x00"} {
 			_, err = s.Organization(ctx, id, bad)
 			wantCode(t, err, errs.NotFound)

@@ -1,8 +1,11 @@
 package store
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -75,10 +78,10 @@ func badCursor() *errs.Error {
 	return errs.Invalid(errs.Field{Parameter: "cursor", Code: "invalid", Detail: "The cursor is not one of this list."})
 }
 
-// values renders rows of strings for `WITH v(…) AS (?)`, as one JSON parameter: thousands of parameters cost more than the work that
-// is done with them. The types are those that PostgreSQL gives the columns.
-func (s *Store) values(types []string, rows [][]string) clause.Expr {
-	list, _ := json.Marshal(rows) //nolint:errchkjson // strings always can be
+// values renders rows, a slice of slices, for `WITH v(…) AS (?)`, as one JSON parameter: thousands of parameters cost more than the
+// work that is done with them. The types are those that PostgreSQL gives the columns.
+func (s *Store) values(types []string, rows any) clause.Expr {
+	list, _ := json.Marshal(rows) //nolint:errchkjson // strings, numbers and times always can be
 	columns := make([]string, len(types))
 	for i, t := range types {
 		columns[i] = fmt.Sprintf("item.value ->> %d", i)
@@ -93,19 +96,41 @@ func (s *Store) values(types []string, rows [][]string) clause.Expr {
 	return gorm.Expr("SELECT "+strings.Join(columns, ", ")+" FROM "+from, string(list))
 }
 
-// rows renders rows of strings for `INSERT INTO … (…) ?`. SQLite binds parameters faster than it takes wide rows out of JSON.
-func (s *Store) rows(types []string, rows [][]string) clause.Expr {
+// insertedRows is how many rows one statement inserts on SQLite.
+const insertedRows = 64
+
+// insert adds rows, `into` being the statement up to the values. SQLite takes parameters faster than JSON when rows are wide, but it
+// takes long to parse a statement with thousands of them, so a shorter one is prepared once.
+func (s *Store) insert(ctx context.Context, tx *gorm.DB, into string, types []string, rows [][]any) error {
 	if s.pool != nil {
-		return s.values(types, rows)
+		return tx.Exec(into+" ?", s.values(types, rows)).Error
 	}
 	one := "(?" + strings.Repeat(",?", len(types)-1) + ")"
-	vars := make([]any, 0, len(rows)*len(types))
-	for _, row := range rows {
-		for _, v := range row {
-			vars = append(vars, v)
+	full := len(rows) / insertedRows * insertedRows
+	if err := insertPrepared(ctx, tx, into+" VALUES "+one+strings.Repeat(","+one, insertedRows-1), rows[:full]); err != nil {
+		return err
+	}
+	if rest := rows[full:]; len(rest) > 0 {
+		return tx.Exec(into+" VALUES "+one+strings.Repeat(","+one, len(rest)-1), slices.Concat(rest...)...).Error
+	}
+	return nil
+}
+
+func insertPrepared(ctx context.Context, tx *gorm.DB, statement string, rows [][]any) (err error) {
+	if len(rows) == 0 {
+		return nil
+	}
+	prepared, err := tx.Statement.ConnPool.PrepareContext(ctx, statement)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, prepared.Close()) }()
+	for chunk := range slices.Chunk(rows, insertedRows) {
+		if _, err := prepared.ExecContext(ctx, slices.Concat(chunk...)...); err != nil {
+			return err
 		}
 	}
-	return gorm.Expr("VALUES "+one+strings.Repeat(","+one, len(rows)-1), vars...)
+	return nil
 }
 
 // lookUpByID has the rows that a list of values joins found by their ids, one by one, until the transaction ends. Both planners are

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 
 	"gorm.io/gorm"
@@ -39,18 +40,32 @@ func (s *Store) Refresh(
 		if err := tx.Create(&stored).Error; err != nil {
 			return err
 		}
-		if err := clearRejected(tx, row.AccountID); err != nil {
+		learnt, err := acceptCredentials(tx, row.AccountID)
+		if err != nil {
 			return err
 		}
-		return s.refresh(tx, &row, &state, entry, append([]orgsync.Change(nil), changes...))
+		if err := s.refresh(ctx, tx, &row, &state, entry, append([]orgsync.Change(nil), changes...)); err != nil {
+			return err
+		}
+		return s.record(tx, row.AccountID, append(learnt, syncEnded(&sync))...)
 	})
 }
 
 // RejectCredentials notes that IT Glue refused the key of the integration, if the account still has it.
-func (s *Store) RejectCredentials(ctx context.Context, accountID, integrationID, detail string) error {
+func (s *Store) RejectCredentials(ctx context.Context, in integration.Integration, detail string) error {
 	return s.inTx(ctx, "note rejected credentials", func(tx *gorm.DB) error {
-		return tx.Model(&integrationRow{}).Where("account_id = ?", accountID).Where("id = ?", integrationID).
-			Updates(rejected(detail, s.now())).Error
+		now, err := lockIntegration(tx, in.AccountID)
+		if errs.Is(err, errs.NotConnected) || (err == nil && !bytes.Equal(now.SealedKey, in.SealedKey)) {
+			return nil // it was not the key of today that was refused
+		}
+		if err != nil {
+			return err
+		}
+		facts, err := s.rejectCredentials(tx, in.AccountID, detail)
+		if err != nil {
+			return err
+		}
+		return s.record(tx, in.AccountID, facts...)
 	})
 }
 
@@ -75,7 +90,8 @@ func unchanged(tx *gorm.DB, accountID string, state *orgsync.OrganizationState) 
 }
 
 func (s *Store) refresh(
-	tx *gorm.DB, sync *syncRow, state *orgsync.OrganizationState, entry *integration.DirectoryEntry, changes []orgsync.Change,
+	ctx context.Context, tx *gorm.DB, sync *syncRow, state *orgsync.OrganizationState, entry *integration.DirectoryEntry,
+	changes []orgsync.Change,
 ) error {
 	if err := s.refreshDirectory(tx, sync.AccountID, state, entry); err != nil {
 		return err
@@ -87,7 +103,7 @@ func (s *Store) refresh(
 	if err := s.applier(tx, sync.AccountID, mapping.Active, mapping.Paused).apply(changes); err != nil {
 		return err
 	}
-	return s.storeChanges(tx, sync.AccountID, sync.ID, changes)
+	return s.storeChanges(ctx, tx, sync.AccountID, sync.ID, changes)
 }
 
 func (s *Store) refreshDirectory(

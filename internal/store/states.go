@@ -26,10 +26,13 @@ func (r stateRow) state() orgsync.OrganizationState {
 	}
 }
 
-// OrganizationStates returns all organizations of the account, in order of id. There may be a great many, so the rows are scanned by
-// hand: gorm takes as long to fill its structs as the database to find them.
-func (s *Store) OrganizationStates(ctx context.Context, accountID string) (states []orgsync.OrganizationState, err error) {
+// OrganizationStates returns all organizations of the account, in order of id, as of the account's event asOf or later. There may be a
+// great many, so the rows are scanned by hand: gorm takes as long to fill its structs as the database to find them.
+func (s *Store) OrganizationStates(ctx context.Context, accountID string) (states []orgsync.OrganizationState, asOf int64, err error) {
 	err = s.read(ctx, "read organization states", func(tx *gorm.DB) (err error) {
+		if asOf, err = lastEvent(tx, accountID); err != nil { // first: what comes in between is then seen as later
+			return err
+		}
 		n, err := count(statesOf(tx, accountID))
 		if err != nil {
 			return err
@@ -49,7 +52,7 @@ func (s *Store) OrganizationStates(ctx context.Context, accountID string) (state
 		}
 		return rows.Err()
 	})
-	return states, err
+	return states, asOf, err
 }
 
 // OrganizationState returns one of them, or [errs.NotFound].

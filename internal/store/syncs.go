@@ -8,6 +8,7 @@ import (
 	"gorm.io/gorm/clause"
 
 	"github.com/orgbridge/orgbridge/internal/errs"
+	"github.com/orgbridge/orgbridge/internal/event"
 	"github.com/orgbridge/orgbridge/internal/orgsync"
 )
 
@@ -55,9 +56,7 @@ func newSyncRow(accountID string, s *orgsync.Sync) syncRow {
 	if s.Failure != nil {
 		row.FailureCode, row.FailureDetail = orNil(string(s.Failure.Code)), orNil(clean(s.Failure.Detail))
 	}
-	if s.RequestedBy != nil {
-		row.RequestedByTokenID, row.RequestedByTokenName = orNil(s.RequestedBy.TokenID), orNil(clean(s.RequestedBy.TokenName))
-	}
+	row.RequestedByTokenID, row.RequestedByTokenName = orNil(s.RequestedBy.TokenID), orNil(clean(s.RequestedBy.TokenName))
 	return row
 }
 
@@ -68,7 +67,7 @@ func (r syncRow) sync() orgsync.Sync {
 		Counts: orgsync.Counts{
 			Listed: r.Listed, Unchanged: r.Unchanged, Renamed: r.Renamed, Mapped: r.Mapped, Unmapped: r.Unmapped, Held: r.Held, Skipped: r.Skipped,
 		},
-		RequestedBy: requester(orEmpty(r.RequestedByTokenID), orEmpty(r.RequestedByTokenName)),
+		RequestedBy: event.Actor{TokenID: orEmpty(r.RequestedByTokenID), TokenName: orEmpty(r.RequestedByTokenName)},
 		CreatedAt:   instant(r.CreatedAt), StartedAt: utc(r.StartedAt), FinishedAt: utc(r.FinishedAt),
 	}
 	if r.NotBefore != nil {
@@ -78,13 +77,6 @@ func (r syncRow) sync() orgsync.Sync {
 		s.Failure = &orgsync.Failure{Code: errs.Code(*r.FailureCode), Detail: orEmpty(r.FailureDetail)}
 	}
 	return s
-}
-
-func requester(tokenID, tokenName string) *orgsync.Requester {
-	if tokenID == "" && tokenName == "" {
-		return nil
-	}
-	return &orgsync.Requester{TokenID: tokenID, TokenName: tokenName}
 }
 
 // activeStatuses are those that at most one sync of an account has.
@@ -104,9 +96,19 @@ func (s *Store) StartSync(ctx context.Context, sync orgsync.Sync) (stored orgsyn
 			return notConnected()
 		}
 		stored, started, err = startSync(tx, row)
-		return err
+		if err != nil || !started {
+			return err
+		}
+		return s.record(tx, row.AccountID, queued(&stored))
 	})
 	return stored, started, err
+}
+
+// queued is the fact that a sync waits to begin.
+func queued(sync *orgsync.Sync) event.Event {
+	return event.Event{
+		Type: event.SyncQueued, Actor: sync.RequestedBy, SyncID: sync.ID, After: event.Properties{"kind": string(sync.Kind)},
+	}
 }
 
 // startSync inserts the row or finds the one that stands in its way. That one may end in between; then the whole transaction runs

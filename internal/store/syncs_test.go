@@ -64,7 +64,7 @@ func fencedWrites(s *store.Store, f orgsync.Fence) map[string]func(t *testing.T)
 		"DirectoryTaken": func(t *testing.T) error { t.Helper(); return s.DirectoryTaken(t.Context(), f, storetest.Now()) },
 		"ApplyChanges": func(t *testing.T) error {
 			t.Helper()
-			return s.ApplyChanges(t.Context(), f, []orgsync.Change{{Action: orgsync.ActionSkip}}, false)
+			return s.ApplyChanges(t.Context(), f, orgsync.Batch{Changes: []orgsync.Change{{Action: orgsync.ActionSkip}}})
 		},
 		"ApplyUnmatched": func(t *testing.T) error {
 			t.Helper()

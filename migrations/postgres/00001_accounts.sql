@@ -2,7 +2,9 @@
 CREATE TABLE accounts (
     id         uuid        NOT NULL PRIMARY KEY,
     name       text        NOT NULL,
-    created_at timestamptz NOT NULL
+    created_at timestamptz NOT NULL,
+    -- The sequence number of the account's last event.
+    last_event bigint      NOT NULL DEFAULT 0
 );
 
 CREATE TABLE tokens (

@@ -17,8 +17,21 @@ CREATE TABLE integrations (
     attention_code        text,
     attention_detail      text,
     attention_since       timestamptz,
+    daily_enabled         boolean     NOT NULL,
+    daily_time_zone       text        NOT NULL,
+    daily_time            text        NOT NULL,
+    -- The local date of the last daily sync, and when the next one is due; not due while paused.
+    daily_date            text,
+    next_run_at           timestamptz,
+    -- When a refused key is tried again, and how often it was.
+    retry_at              timestamptz,
+    retries               integer     NOT NULL,
+    -- The sync whose removals wait for a person.
+    held_sync_id          uuid,
     CHECK ((attention_code IS NULL) = (attention_since IS NULL))
 );
+CREATE INDEX integrations_next_run ON integrations (next_run_at) WHERE next_run_at IS NOT NULL;
+CREATE INDEX integrations_retry ON integrations (retry_at) WHERE retry_at IS NOT NULL;
 
 -- Text that is ordered has the collation "C", so that both databases order by code points.
 CREATE TABLE directory (

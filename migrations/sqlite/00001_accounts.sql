@@ -2,7 +2,9 @@
 CREATE TABLE accounts (
     id         TEXT     NOT NULL PRIMARY KEY,
     name       TEXT     NOT NULL,
-    created_at DATETIME NOT NULL
+    created_at DATETIME NOT NULL,
+    -- The sequence number of the account's last event.
+    last_event BIGINT   NOT NULL DEFAULT 0
 );
 
 CREATE TABLE tokens (

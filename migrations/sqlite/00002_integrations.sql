@@ -13,8 +13,21 @@ CREATE TABLE integrations (
     attention_code        TEXT,
     attention_detail      TEXT,
     attention_since       DATETIME,
+    daily_enabled         BOOLEAN  NOT NULL,
+    daily_time_zone       TEXT     NOT NULL,
+    daily_time            TEXT     NOT NULL,
+    -- The local date of the last daily sync, and when the next one is due; not due while paused.
+    daily_date            TEXT,
+    next_run_at           DATETIME,
+    -- When a refused key is tried again, and how often it was.
+    retry_at              DATETIME,
+    retries               INTEGER  NOT NULL,
+    -- The sync whose removals wait for a person.
+    held_sync_id          TEXT,
     CHECK ((attention_code IS NULL) = (attention_since IS NULL))
 );
+CREATE INDEX integrations_next_run ON integrations (next_run_at) WHERE next_run_at IS NOT NULL;
+CREATE INDEX integrations_retry ON integrations (retry_at) WHERE retry_at IS NOT NULL;
 
 CREATE TABLE directory (
     account_id  TEXT    NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,

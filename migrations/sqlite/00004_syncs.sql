@@ -24,6 +24,10 @@ CREATE TABLE syncs (
     failure_detail          TEXT,
     requested_by_token_id   TEXT,
     requested_by_token_name TEXT,
+    -- The local date that a daily sync is for.
+    due_date                TEXT,
+    -- A person released its removals; not null from the release until they are made.
+    released_at             DATETIME,
     created_at              DATETIME NOT NULL,
     started_at              DATETIME,
     finished_at             DATETIME,
@@ -33,6 +37,8 @@ CREATE TABLE syncs (
 );
 -- At most one sync of an account waits or runs.
 CREATE UNIQUE INDEX syncs_one_active ON syncs (account_id) WHERE status IN ('queued', 'running');
+-- Exactly one daily sync for a local date.
+CREATE UNIQUE INDEX syncs_due_date ON syncs (integration_id, due_date) WHERE due_date IS NOT NULL;
 CREATE INDEX syncs_queued ON syncs (not_before) WHERE status = 'queued';
 CREATE INDEX syncs_running ON syncs (lease_until) WHERE status = 'running';
 
@@ -50,6 +56,13 @@ CREATE TABLE sync_changes (
     itglue_name       TEXT    NOT NULL,
     before            TEXT    NOT NULL,
     after             TEXT    NOT NULL,
+    -- An applied change is an event of its account: its sequence number and time.
+    event             BIGINT,
+    applied_at        DATETIME,
     PRIMARY KEY (sync_id, seq),
-    FOREIGN KEY (account_id, sync_id) REFERENCES syncs (account_id, id) ON DELETE CASCADE
+    FOREIGN KEY (account_id, sync_id) REFERENCES syncs (account_id, id) ON DELETE CASCADE,
+    CHECK ((status = 'applied') = (event IS NOT NULL)),
+    CHECK ((event IS NULL) = (applied_at IS NULL))
 ) WITHOUT ROWID;
+CREATE INDEX sync_changes_event ON sync_changes (account_id, action, event) WHERE event IS NOT NULL;
+CREATE INDEX sync_changes_organization ON sync_changes (account_id, organization_id, event) WHERE event IS NOT NULL;

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/orgbridge/orgbridge/internal/account"
+	"github.com/orgbridge/orgbridge/internal/event"
 	"github.com/orgbridge/orgbridge/internal/integration"
 	"github.com/orgbridge/orgbridge/internal/mapping"
 	"github.com/orgbridge/orgbridge/internal/organization"
@@ -43,7 +44,7 @@ func Account(tb testing.TB, s *store.Store) string {
 // Connect connects the account and returns the fence of its queued initial sync.
 func Connect(tb testing.TB, s *store.Store, accountID string) orgsync.Fence {
 	tb.Helper()
-	initial := integration.InitialSync{ID: ID(tb), TokenID: ID(tb), TokenName: "setup"}
+	initial := integration.InitialSync{ID: ID(tb), By: event.Actor{TokenID: ID(tb), TokenName: "setup"}}
 	err := s.Connect(tb.Context(), accountID, integration.Integration{
 		ID: ID(tb), Region: itglue.RegionEU, SealedKey: []byte("sealed"), APIKeyHint: "wxyz", ConnectedAt: Now(),
 		AutoMap: integration.OnConnect, RemovalLimitPercent: integration.DefaultRemovalLimitPercent,
@@ -85,7 +86,7 @@ func Organization(tb testing.TB, s *store.Store, accountID, name string) string 
 	id := ID(tb)
 	err := s.CreateOrganization(tb.Context(), accountID, organization.Organization{
 		ID: id, Name: name, Domain: id + ".example.com", EmailPlatform: organization.Microsoft365, CreatedAt: Now(), UpdatedAt: Now(),
-	})
+	}, event.Actor{})
 	if err != nil {
 		tb.Fatalf("create an organization: %v", err)
 	}
@@ -107,10 +108,10 @@ func Directory(tb testing.TB, s *store.Store, f orgsync.Fence, entries ...integr
 	}
 }
 
-// Map maps an organization by hand, as of now.
+// Map maps an organization by hand.
 func Map(tb testing.TB, s *store.Store, accountID, organizationID string, target integration.DirectoryEntry) {
 	tb.Helper()
-	if err := s.MapOrganization(tb.Context(), accountID, organizationID, target, mapping.OriginManual, Now()); err != nil {
+	if err := s.MapOrganization(tb.Context(), accountID, organizationID, target, mapping.OriginManual, event.Actor{TokenName: "setup"}); err != nil {
 		tb.Fatalf("map an organization: %v", err)
 	}
 }
