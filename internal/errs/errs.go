@@ -31,7 +31,15 @@ const (
 	NotConnected            Code = "not-connected"
 	NotMapped               Code = "not-mapped"
 	DomainTaken             Code = "domain-taken"
+	DomainRequired          Code = "domain-required"  // an import names none, and IT Glue has not just one
+	DomainImmutable         Code = "domain-immutable" // a domain never changes
 	AlreadyMapped           Code = "itglue-organization-already-mapped"
+	DifferentITGlueAccount  Code = "different-itglue-account"
+	ConfirmationRequired    Code = "confirmation-required"
+	SyncActive              Code = "sync-active" // another sync has to end first
+	SyncEnded               Code = "sync-ended"
+	NotHeld                 Code = "not-held"
+	HeldSetChanged          Code = "held-set-changed"
 	ITGlueKeyRejected       Code = "itglue-key-rejected"
 	ITGlueRateLimited       Code = "itglue-rate-limited"
 	ITGlueUnavailable       Code = "itglue-unavailable"

@@ -9,7 +9,7 @@ import (
 )
 
 // progressInterval is how often progress is written at most. Each write is a commit, which on SQLite waits for the disk.
-const progressInterval = 250 * time.Millisecond
+const progressInterval = time.Second
 
 // lease keeps a running sync its owner's. Its context ends, with [errs.Fenced] as the cause, when the sync is lost.
 type lease struct {
