@@ -33,7 +33,7 @@ type Problem struct {
 	// Path of the request.
 	Instance string `json:"instance" validate:"required" example:"/api/v1/organizations"`
 	// What is wrong, for programs. Never changes its meaning.
-	Code string `json:"code" validate:"required" enums:"internal,unavailable,unauthenticated,forbidden,not-found,method-not-allowed,not-acceptable,unsupported-media-type,malformed-body,payload-too-large,uri-too-long,validation-failed,conflict,already-connected,not-connected,not-mapped,domain-taken,itglue-organization-already-mapped,itglue-key-rejected,itglue-rate-limited,itglue-unavailable,itglue-timeout,itglue-bad-answer,itglue-listing-incomplete" example:"validation-failed"` //nolint:lll // a tag cannot be wrapped
+	Code string `json:"code" validate:"required" enums:"internal,unavailable,unauthenticated,forbidden,not-found,method-not-allowed,not-acceptable,unsupported-media-type,malformed-body,payload-too-large,uri-too-long,validation-failed,conflict,already-connected,not-connected,not-mapped,domain-taken,domain-required,domain-immutable,itglue-organization-already-mapped,different-itglue-account,confirmation-required,sync-active,sync-ended,not-held,held-set-changed,itglue-key-rejected,itglue-rate-limited,itglue-unavailable,itglue-timeout,itglue-bad-answer,itglue-listing-incomplete" example:"validation-failed"` //nolint:lll // a tag cannot be wrapped
 	// Same as `X-Request-Id`. Name it when you ask the operator for help.
 	RequestID string `json:"requestId" validate:"required" example:"0198c5d0-5a4e-7c3b-9d2e-6f1a2b3c4d5e"`
 	// All faults of the request; present only with `validation-failed`.

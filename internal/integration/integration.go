@@ -47,9 +47,10 @@ type DailySync struct {
 	Enabled  bool
 	TimeZone string // IANA name
 	Time     string // HH:MM, local
-	// Date is the local date of the last one; empty before the first.
-	Date string
-	// NextRunAt is nil while paused.
+	// LastDate is the local date of the last one; empty before the first.
+	LastDate string
+	// NextDate and NextRunAt are those of the next one; none while paused.
+	NextDate  string
 	NextRunAt *time.Time
 }
 

@@ -30,7 +30,8 @@ type integrationRow struct {
 	DailyEnabled        bool
 	DailyTimeZone       string
 	DailyTime           string
-	DailyDate           *string
+	LastRunDate         *string
+	NextRunDate         *string
 	NextRunAt           *time.Time
 	RetryAt             *time.Time
 	Retries             int
@@ -44,7 +45,8 @@ func (r integrationRow) integration() integration.Integration {
 		AccountID: r.AccountID, ID: r.ID, SealedKey: r.SealedKey, APIKeyHint: r.APIKeyHint, ConnectedAt: instant(r.ConnectedAt),
 		AutoMap: integration.AutoMap(r.AutoMap), RemovalLimitPercent: r.RemovalLimitPercent,
 		Daily: integration.DailySync{
-			Enabled: r.DailyEnabled, TimeZone: r.DailyTimeZone, Time: r.DailyTime, Date: orEmpty(r.DailyDate), NextRunAt: utc(r.NextRunAt),
+			Enabled: r.DailyEnabled, TimeZone: r.DailyTimeZone, Time: r.DailyTime, LastDate: orEmpty(r.LastRunDate),
+			NextDate: orEmpty(r.NextRunDate), NextRunAt: utc(r.NextRunAt),
 		},
 		HeldSyncID: orEmpty(r.HeldSyncID), ListedAt: utc(r.ListedAt), LastSyncedAt: utc(r.LastSyncedAt),
 	}
@@ -61,7 +63,8 @@ func newIntegrationRow(accountID string, in *integration.Integration) integratio
 	row := integrationRow{
 		AccountID: accountID, ID: in.ID, Region: string(in.Region), SealedKey: in.SealedKey, APIKeyHint: clean(in.APIKeyHint),
 		ConnectedAt: instant(in.ConnectedAt), AutoMap: string(in.AutoMap), RemovalLimitPercent: in.RemovalLimitPercent,
-		DailyEnabled: in.Daily.Enabled, DailyTimeZone: in.Daily.TimeZone, DailyTime: in.Daily.Time, DailyDate: orNil(in.Daily.Date),
+		DailyEnabled: in.Daily.Enabled, DailyTimeZone: in.Daily.TimeZone, DailyTime: in.Daily.Time,
+		LastRunDate: orNil(in.Daily.LastDate), NextRunDate: orNil(in.Daily.NextDate),
 		NextRunAt: utc(in.Daily.NextRunAt), ListedAt: utc(in.ListedAt), LastSyncedAt: utc(in.LastSyncedAt),
 	}
 	if a := in.Attention; a != nil {

@@ -20,8 +20,9 @@ CREATE TABLE integrations (
     daily_enabled         boolean     NOT NULL,
     daily_time_zone       text        NOT NULL,
     daily_time            text        NOT NULL,
-    -- The local date of the last daily sync, and when the next one is due; not due while paused.
-    daily_date            text,
+    -- The local date of the last daily sync, and the date and time of the next one; none while paused.
+    last_run_date         text,
+    next_run_date         text,
     next_run_at           timestamptz,
     -- When a refused key is tried again, and how often it was.
     retry_at              timestamptz,

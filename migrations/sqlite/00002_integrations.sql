@@ -16,8 +16,9 @@ CREATE TABLE integrations (
     daily_enabled         BOOLEAN  NOT NULL,
     daily_time_zone       TEXT     NOT NULL,
     daily_time            TEXT     NOT NULL,
-    -- The local date of the last daily sync, and when the next one is due; not due while paused.
-    daily_date            TEXT,
+    -- The local date of the last daily sync, and the date and time of the next one; none while paused.
+    last_run_date         TEXT,
+    next_run_date         TEXT,
     next_run_at           DATETIME,
     -- When a refused key is tried again, and how often it was.
     retry_at              DATETIME,
