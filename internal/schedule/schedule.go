@@ -1,4 +1,5 @@
-package orgsync
+// Package schedule decides when the daily sync of an account runs. It is pure: the caller brings the time and keeps the plan.
+package schedule
 
 import (
 	"regexp"
@@ -44,7 +45,7 @@ type DailyRun struct {
 }
 
 // Schedule is when an account's daily sync runs: once for each local date, at a time of day in a time zone. Make it with
-// [NewSchedule].
+// [New].
 //
 // A time that a date does not have, because the clocks are put forward over it, is replaced by the instant of that change, which may
 // be the midnight that ends the date. A time that a date has twice counts at its first occurrence. A date that a zone skipped has no
@@ -62,9 +63,9 @@ type Schedule struct {
 // zoneName leaves out what a system's zone directory holds besides zones: other forms of them in lower-case folders, and lists.
 var zoneName = regexp.MustCompile(`^[A-Z][A-Za-z0-9_+-]*(/[A-Z][A-Za-z0-9_+-]*)*$`)
 
-// NewSchedule returns the schedule of an IANA time zone and a time of day from "00:00" to "23:59". It answers
+// New returns the schedule of an IANA time zone and a time of day from "00:00" to "23:59". It answers
 // [errs.ValidationFailed] with all faults at once.
-func NewSchedule(timeZone, timeOfDay string) (Schedule, error) {
+func New(timeZone, timeOfDay string) (Schedule, error) {
 	var faults []errs.Field
 	zone, ok := loadZone(timeZone)
 	if !ok {

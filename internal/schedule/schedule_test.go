@@ -1,4 +1,4 @@
-package orgsync_test
+package schedule_test
 
 import (
 	"errors"
@@ -11,7 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/orgbridge/orgbridge/internal/errs"
-	"github.com/orgbridge/orgbridge/internal/orgsync"
+	"github.com/orgbridge/orgbridge/internal/schedule"
 )
 
 // oddZones have, or had, uncommon offsets, changes at midnight, changes across it, changes of less or more than an hour, or dates
@@ -30,9 +30,9 @@ var oddZones = []string{
 	"Etc/GMT+12", "Etc/GMT-14", "UTC",
 }
 
-func newSchedule(t rapid.TB, zone, timeOfDay string) orgsync.Schedule {
+func newSchedule(t rapid.TB, zone, timeOfDay string) schedule.Schedule {
 	t.Helper()
-	s, err := orgsync.NewSchedule(zone, timeOfDay)
+	s, err := schedule.New(zone, timeOfDay)
 	if err != nil {
 		t.Fatal(zone, timeOfDay, err)
 	}
@@ -48,11 +48,11 @@ func instant(t *testing.T, s string) time.Time {
 	return at
 }
 
-func TestNewScheduleTakesZonesAndTimesOfDay(t *testing.T) {
+func TestNewTakesZonesAndTimesOfDay(t *testing.T) {
 	t.Parallel()
-	plain := []string{orgsync.DefaultTimeZone, "EST5EDT", "GB-Eire", "Etc/GMT+5", "America/Indiana/Tell_City"}
+	plain := []string{schedule.DefaultTimeZone, "EST5EDT", "GB-Eire", "Etc/GMT+5", "America/Indiana/Tell_City"}
 	for _, zone := range append(plain, oddZones...) {
-		for _, timeOfDay := range []string{orgsync.DefaultTimeOfDay, "00:01", "09:05", "12:00", "23:59"} {
+		for _, timeOfDay := range []string{schedule.DefaultTimeOfDay, "00:01", "09:05", "12:00", "23:59"} {
 			newSchedule(t, zone, timeOfDay)
 		}
 	}
@@ -61,7 +61,7 @@ func TestNewScheduleTakesZonesAndTimesOfDay(t *testing.T) {
 // faults are the pointers and codes with which a schedule is refused.
 func faults(t *testing.T, zone, timeOfDay string) []string {
 	t.Helper()
-	_, err := orgsync.NewSchedule(zone, timeOfDay)
+	_, err := schedule.New(zone, timeOfDay)
 	refused, ok := errors.AsType[*errs.Error](err)
 	if !ok || refused.Code != errs.ValidationFailed {
 		t.Fatalf("%q %q: %v", zone, timeOfDay, err)
@@ -78,7 +78,7 @@ const (
 	timeFault = "/dailySync/time time-of-day-invalid"
 )
 
-func TestNewScheduleRefusesWhatIsNoZone(t *testing.T) {
+func TestNewRefusesWhatIsNoZone(t *testing.T) {
 	t.Parallel()
 	for _, zone := range []string{
 		"", " ", "Local", "local", "Factory", "Mars/Olympus", "America", "America/", "America/New_York ", "america/new_york", "/UTC", "./UTC",
@@ -91,7 +91,7 @@ func TestNewScheduleRefusesWhatIsNoZone(t *testing.T) {
 	}
 }
 
-func TestNewScheduleRefusesWhatIsNoTimeOfDay(t *testing.T) {
+func TestNewRefusesWhatIsNoTimeOfDay(t *testing.T) {
 	t.Parallel()
 	for _, timeOfDay := range []string{
 		"", "24:00", "23:60", "-1:00", "+1:00", "9:00", "09:0", "0900", "09:00:00",
@@ -103,7 +103,7 @@ func TestNewScheduleRefusesWhatIsNoTimeOfDay(t *testing.T) {
 	}
 }
 
-func TestNewScheduleNamesAllFaultsAtOnce(t *testing.T) {
+func TestNewNamesAllFaultsAtOnce(t *testing.T) {
 	t.Parallel()
 	if diff := cmp.Diff([]string{zoneFault, timeFault}, faults(t, "Mars/Olympus", "24:00")); diff != "" {
 		t.Errorf("(-want, +got)\n%s", diff)
@@ -114,7 +114,7 @@ func TestNewScheduleNamesAllFaultsAtOnce(t *testing.T) {
 func TestScheduleRunsAt(t *testing.T) {
 	t.Parallel()
 	type run struct {
-		date orgsync.Date
+		date schedule.Date
 		at   string
 	}
 	for _, c := range []struct {
@@ -237,7 +237,7 @@ func TestScheduleRunsAt(t *testing.T) {
 		t.Run(c.zone+": "+c.name, func(t *testing.T) {
 			t.Parallel()
 			s := newSchedule(t, c.zone, c.timeOfDay)
-			want := orgsync.DailyRun{Date: c.runs[0].date, At: instant(t, c.runs[0].at)}
+			want := schedule.DailyRun{Date: c.runs[0].date, At: instant(t, c.runs[0].at)}
 			for i := range c.runs {
 				if at, ok := s.At(want.Date); !ok || at != want.At {
 					t.Errorf("at %s on %s: %v %v, want %v", c.timeOfDay, want.Date, ok, at, want.At)
@@ -249,7 +249,7 @@ func TestScheduleRunsAt(t *testing.T) {
 					break
 				}
 				after := want.At
-				want = orgsync.DailyRun{Date: c.runs[i+1].date, At: instant(t, c.runs[i+1].at)}
+				want = schedule.DailyRun{Date: c.runs[i+1].date, At: instant(t, c.runs[i+1].at)}
 				if got := s.Next("", after); got != want {
 					t.Errorf("next after %v: %v, want %v", after, got, want)
 				}
@@ -262,7 +262,7 @@ func TestScheduleHasNoRunOnDatesThatAreNone(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		zone string
-		date orgsync.Date
+		date schedule.Date
 	}{
 		{"Pacific/Apia", "2011-12-30"},
 		{"Pacific/Fakaofo", "2011-12-30"},
@@ -345,7 +345,7 @@ func TestScheduleAgreesWithAWalkThroughTime(t *testing.T) {
 			zone, timeOfDay := rapid.SampledFrom(oddZones).Draw(t, "zone"), drawTimeOfDay(t)
 			date := nearChange(t, zone, span[0], span[1])
 			want, exists := walk(t, zone, timeOfDay, date)
-			got, ok := newSchedule(t, zone, timeOfDay).At(orgsync.Date(date.Format(time.DateOnly)))
+			got, ok := newSchedule(t, zone, timeOfDay).At(schedule.Date(date.Format(time.DateOnly)))
 			if ok != exists || !got.Equal(want) {
 				t.Fatalf("%s of %s in %s: %v %v, want %v %v", timeOfDay, date.Format(time.DateOnly), zone, ok, got, exists, want)
 			}
@@ -377,7 +377,7 @@ func eachDateRunsOnce(t *testing.T, zone, timeOfDay string) {
 	run := s.Next("", first.Add(-1))
 	const shape = "2006-01-02 15:04"
 	for day.Year() < 2034 {
-		date := orgsync.Date(day.Format(time.DateOnly))
+		date := schedule.Date(day.Format(time.DateOnly))
 		want, shown := string(date)+" "+timeOfDay, run.At.In(loc).Format(shape)
 		skipped := shown > want && run.At.Add(-time.Second).In(loc).Format(shape) < want
 		if run.Date != date || (shown != want && !skipped) {
@@ -397,76 +397,76 @@ func eachDateRunsOnce(t *testing.T, zone, timeOfDay string) {
 func TestScheduleDecidesWhatIsDue(t *testing.T) {
 	t.Parallel()
 	const newYork = "America/New_York" // midnight of these dates is 05:00 UTC
-	run := func(date orgsync.Date, at string) *orgsync.DailyRun {
+	run := func(date schedule.Date, at string) *schedule.DailyRun {
 		t.Helper()
-		return &orgsync.DailyRun{Date: date, At: instant(t, at)}
+		return &schedule.DailyRun{Date: date, At: instant(t, at)}
 	}
 	for _, c := range []struct {
 		name            string
 		zone, timeOfDay string
-		last, planned   orgsync.Date
+		last, planned   schedule.Date
 		now             string
-		want            orgsync.Due
+		want            schedule.Due
 	}{
 		{
 			"not yet: nothing, the plan stays", newYork, "00:00", "2025-01-09", "2025-01-10", "2025-01-10T04:59Z",
-			orgsync.Due{Next: *run("2025-01-10", "2025-01-10T05:00Z")},
+			schedule.Due{Next: *run("2025-01-10", "2025-01-10T05:00Z")},
 		},
 		{
 			"on the instant: runs", newYork, "00:00", "2025-01-09", "2025-01-10", "2025-01-10T05:00Z",
-			orgsync.Due{Run: run("2025-01-10", "2025-01-10T05:00Z"), Next: *run("2025-01-11", "2025-01-11T05:00Z")},
+			schedule.Due{Run: run("2025-01-10", "2025-01-10T05:00Z"), Next: *run("2025-01-11", "2025-01-11T05:00Z")},
 		},
 		{
 			"the first one ever: runs", newYork, "00:00", "", "2025-01-10", "2025-01-10T05:00Z",
-			orgsync.Due{Run: run("2025-01-10", "2025-01-10T05:00Z"), Next: *run("2025-01-11", "2025-01-11T05:00Z")},
+			schedule.Due{Run: run("2025-01-10", "2025-01-10T05:00Z"), Next: *run("2025-01-11", "2025-01-11T05:00Z")},
 		},
 		{
 			"twelve hours late: runs", newYork, "00:00", "2025-01-09", "2025-01-10", "2025-01-10T17:00Z",
-			orgsync.Due{Run: run("2025-01-10", "2025-01-10T05:00Z"), Next: *run("2025-01-11", "2025-01-11T05:00Z")},
+			schedule.Due{Run: run("2025-01-10", "2025-01-10T05:00Z"), Next: *run("2025-01-11", "2025-01-11T05:00Z")},
 		},
 		{
 			"later than that: missed", newYork, "00:00", "2025-01-09", "2025-01-10", "2025-01-10T17:01Z",
-			orgsync.Due{Missed: 1, Next: *run("2025-01-11", "2025-01-11T05:00Z")},
+			schedule.Due{Missed: 1, Next: *run("2025-01-11", "2025-01-11T05:00Z")},
 		},
 		{
 			"down for three nights, up in the fourth: one run", newYork, "00:00", "2025-01-09", "2025-01-10", "2025-01-13T05:20Z",
-			orgsync.Due{Run: run("2025-01-13", "2025-01-13T05:00Z"), Missed: 3, Next: *run("2025-01-14", "2025-01-14T05:00Z")},
+			schedule.Due{Run: run("2025-01-13", "2025-01-13T05:00Z"), Missed: 3, Next: *run("2025-01-14", "2025-01-14T05:00Z")},
 		},
 		{
 			"down for four nights, up in the evening: no run", newYork, "00:00", "2025-01-09", "2025-01-10", "2025-01-13T23:00Z",
-			orgsync.Due{Missed: 4, Next: *run("2025-01-14", "2025-01-14T05:00Z")},
+			schedule.Due{Missed: 4, Next: *run("2025-01-14", "2025-01-14T05:00Z")},
 		},
 		{
 			"the planned date has had its run: nothing", newYork, "00:00", "2025-01-10", "2025-01-10", "2025-01-10T05:30Z",
-			orgsync.Due{Next: *run("2025-01-11", "2025-01-11T05:00Z")},
+			schedule.Due{Next: *run("2025-01-11", "2025-01-11T05:00Z")},
 		},
 		{
 			"a date after the planned one has had its run: nothing", newYork, "00:00", "2025-01-11", "2025-01-10", "2025-01-10T05:30Z",
-			orgsync.Due{Next: *run("2025-01-12", "2025-01-12T05:00Z")},
+			schedule.Due{Next: *run("2025-01-12", "2025-01-12T05:00Z")},
 		},
 		{
 			"nothing planned: plans, and catches nothing up", newYork, "00:00", "2025-01-08", "", "2025-01-10T05:30Z",
-			orgsync.Due{Next: *run("2025-01-11", "2025-01-11T05:00Z")},
+			schedule.Due{Next: *run("2025-01-11", "2025-01-11T05:00Z")},
 		},
 		{
 			"nothing planned, tomorrow's date has had its run: plans the one after", newYork, "00:00", "2025-01-11", "", "2025-01-10T05:30Z",
-			orgsync.Due{Next: *run("2025-01-12", "2025-01-12T05:00Z")},
+			schedule.Due{Next: *run("2025-01-12", "2025-01-12T05:00Z")},
 		},
 		{
 			"planned further ahead than a day: kept", newYork, "00:00", "2025-01-09", "2025-01-20", "2025-01-10T05:30Z",
-			orgsync.Due{Next: *run("2025-01-20", "2025-01-20T05:00Z")},
+			schedule.Due{Next: *run("2025-01-20", "2025-01-20T05:00Z")},
 		},
 		{
 			"the planned date was skipped: the next one, and not missed", "Pacific/Apia", "12:00", "2011-12-29", "2011-12-30", "2011-12-30T22:00Z",
-			orgsync.Due{Run: run("2011-12-31", "2011-12-30T22:00Z"), Next: *run("2012-01-01", "2011-12-31T22:00Z")},
+			schedule.Due{Run: run("2011-12-31", "2011-12-30T22:00Z"), Next: *run("2012-01-01", "2011-12-31T22:00Z")},
 		},
 		{
 			"no midnight: runs at the change", "Africa/Cairo", "00:00", "2024-04-25", "2024-04-26", "2024-04-25T22:00Z",
-			orgsync.Due{Run: run("2024-04-26", "2024-04-25T22:00Z"), Next: *run("2024-04-27", "2024-04-26T21:00Z")},
+			schedule.Due{Run: run("2024-04-26", "2024-04-25T22:00Z"), Next: *run("2024-04-27", "2024-04-26T21:00Z")},
 		},
 		{
 			"the second midnight: nothing", "America/Havana", "00:00", "2025-11-02", "2025-11-03", "2025-11-02T05:00Z",
-			orgsync.Due{Next: *run("2025-11-03", "2025-11-03T05:00Z")},
+			schedule.Due{Next: *run("2025-11-03", "2025-11-03T05:00Z")},
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -484,9 +484,9 @@ func TestScheduleThatChangedPlansADateWithoutARun(t *testing.T) {
 	for _, c := range []struct {
 		name            string
 		zone, timeOfDay string
-		last            orgsync.Date
+		last            schedule.Date
 		now             string
-		date            orgsync.Date
+		date            schedule.Date
 		at              string
 	}{
 		{
@@ -526,7 +526,7 @@ func TestScheduleThatChangedPlansADateWithoutARun(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			got := newSchedule(t, c.zone, c.timeOfDay).Next(c.last, instant(t, c.now))
-			if want := (orgsync.DailyRun{Date: c.date, At: instant(t, c.at)}); got != want {
+			if want := (schedule.DailyRun{Date: c.date, At: instant(t, c.at)}); got != want {
 				t.Errorf("next %v, want %v", got, want)
 			}
 		})
@@ -537,9 +537,9 @@ func TestScheduleThatChangedPlansADateWithoutARun(t *testing.T) {
 type nights struct {
 	t               *testing.T
 	zone, timeOfDay string
-	last, planned   orgsync.Date
-	schedule        orgsync.Schedule
-	ran             []orgsync.DailyRun
+	last, planned   schedule.Date
+	schedule        schedule.Schedule
+	ran             []schedule.DailyRun
 	missed          int
 }
 
@@ -638,7 +638,7 @@ func TestScheduleRunsEveryReachableDateOnce(t *testing.T) {
 			n.change(zone, c.timeOfDay(), c.real)
 			s := n.schedule
 			next := s.Next("", c.real)
-			var want []orgsync.DailyRun
+			var want []schedule.DailyRun
 			missed := 0
 			for c.real.Year() < 2034 {
 				now, restarted := c.next()
@@ -671,7 +671,7 @@ func TestScheduleRunsNoDateTwiceHoweverItIsChanged(t *testing.T) {
 	t.Parallel()
 	for range 5 {
 		c, n := newClock(t), &nights{t: t}
-		n.change(orgsync.DefaultTimeZone, orgsync.DefaultTimeOfDay, c.real)
+		n.change(schedule.DefaultTimeZone, schedule.DefaultTimeOfDay, c.real)
 		for c.real.Year() < 2034 {
 			now, _ := c.next()
 			n.look(now)
