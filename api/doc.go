@@ -32,6 +32,8 @@
 // @tag.description Which IT Glue organization each organization is mapped to; one to one in both directions.
 // @tag.name Syncs
 // @tag.description Runs that read the list of IT Glue organizations, plan changes and make them.
+// @tag.name Events
+// @tag.description What happened, who did it, and what it was before and after.
 // @tag.name Health
 // @tag.description For load balancers and supervisors.
 // @securityDefinitions.apikey BearerAuth

@@ -264,3 +264,20 @@ func (f *fake) CountSyncChanges(ctx context.Context, accountID, id string, filte
 func (f *fake) Start(ctx context.Context, accountID string, kind orgsync.Kind, by event.Actor) (orgsync.Sync, bool, error) {
 	return oneSync(), f.start, f.call(ctx, "Start", accountID, by, kind)
 }
+
+func oneEvent() event.Event {
+	return event.Event{
+		AccountID: accountA, Sequence: 7, Type: event.OrganizationRenamed, At: noon(), SyncID: syncID, Detail: "renamed-in-itglue",
+		Actor:        event.Actor{TokenID: tokenID, TokenName: "Nightly"},
+		Organization: &event.Subject{ID: orgID, Name: "Contoso"}, ITGlue: &event.Subject{ID: "42", Name: "Contoso Ltd"},
+		Before: event.Properties{"name": "Contoso"}, After: event.Properties{"name": "Contoso Ltd"},
+	}
+}
+
+func (f *fake) Events(ctx context.Context, accountID string, filter event.Filter) (page.Page[event.Event], error) {
+	return page.Page[event.Event]{Items: []event.Event{oneEvent()}, Next: f.next}, f.call(ctx, "Events", accountID, filter)
+}
+
+func (f *fake) CountEvents(ctx context.Context, accountID string, filter event.Filter) (int, error) {
+	return 1, f.call(ctx, "CountEvents", accountID, filter)
+}

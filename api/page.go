@@ -62,6 +62,7 @@ func sumCursor(position []byte, binding string) []byte {
 func atID(p page.Position) bool       { return isID(p.ID) && utf8.ValidString(p.Key) }
 func atITGlueID(p page.Position) bool { return only(p.ID, '0', '9') && utf8.ValidString(p.Key) }
 func atNumber(p page.Position) bool   { return only(p.Key, '0', '9') && len(p.Key) < 10 }
+func atSequence(p page.Position) bool { return only(p.Key, '0', '9') && len(p.Key) < 19 }
 
 // list is one page of a list.
 type list[T any] struct {

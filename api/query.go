@@ -98,6 +98,15 @@ func (q *query) oneOf(name string, values ...string) string {
 	return value
 }
 
+// id is an id of ours; empty when the parameter was not sent.
+func (q *query) id(name string) string {
+	value, sent := q.filter(name)
+	if sent && !isID(value) {
+		q.fault(name, faultInvalid, "This must be an id.")
+	}
+	return value
+}
+
 // mapped is nil when the parameter was not sent.
 func (q *query) mapped() *bool {
 	switch q.oneOf("mapped", "true", "false") {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/orgbridge/orgbridge/api"
+	"github.com/orgbridge/orgbridge/internal/event"
 	"github.com/orgbridge/orgbridge/internal/integration"
 	"github.com/orgbridge/orgbridge/internal/mapping"
 	"github.com/orgbridge/orgbridge/internal/organization"
@@ -22,6 +23,7 @@ func lists() map[string]string {
 		api.Base + "/mappings": "state=active",
 		api.Base + "/integrations/itglue/organizations": "mapped=true",
 		api.Base + "/syncs":                             "kind=manual",
+		api.Base + "/events":                            "type=mapping.mapped",
 		api.Base + "/syncs/" + syncID + "/changes":      "action=rename",
 	}
 }
@@ -73,6 +75,9 @@ func TestBadParameters(t *testing.T) {
 		api.Base + "/mappings?unmatched=other":                   "unmatched not-one-of",
 		api.Base + "/syncs?kind=nightly":                         "kind not-one-of",
 		api.Base + "/syncs?status=done":                          "status not-one-of",
+		api.Base + "/events?type=mapping":                        "type not-one-of",
+		api.Base + "/events?organizationId=42":                   "organizationId invalid",
+		api.Base + "/events?organizationId=":                     "organizationId invalid",
 		api.Base + "/syncs/" + syncID + "/changes?action=delete": "action not-one-of",
 		api.Base + "/syncs/" + syncID + "/changes?status=queued": "status not-one-of",
 	} {
@@ -96,7 +101,8 @@ func TestParametersReachTheFilters(t *testing.T) {
 		api.Base + "/mappings?state=paused&unmatched=ambiguous&search=a+b%2Bc&sort=-name&limit=1": mapping.Filter{
 			State: mapping.Paused, Unmatched: mapping.Ambiguous, Search: "a b+c", Sort: mapping.SortNameDesc, Limit: 1,
 		},
-		api.Base + "/syncs?kind=preview&status=held": orgsync.Filter{Kind: orgsync.Preview, Status: orgsync.Held, Limit: 50},
+		api.Base + "/syncs?kind=preview&status=held":                orgsync.Filter{Kind: orgsync.Preview, Status: orgsync.Held, Limit: 50},
+		api.Base + "/events?type=sync.held&organizationId=" + orgID: event.Filter{Type: event.SyncHeld, OrganizationID: orgID, Limit: 50},
 		api.Base + "/syncs/" + syncID + "/changes?action=skip&status=refused": orgsync.ChangeFilter{
 			Action: orgsync.ActionSkip, Status: orgsync.ChangeRefused, Limit: 50,
 		},
@@ -162,7 +168,7 @@ func positionFor(path string) *page.Position {
 	switch {
 	case strings.HasSuffix(path, "/itglue/organizations"):
 		return &page.Position{Key: "contoso ltd", ID: "42"}
-	case strings.HasSuffix(path, "/changes"):
+	case strings.HasSuffix(path, "/changes"), strings.HasSuffix(path, "/events"):
 		return &page.Position{Key: "17"}
 	default:
 		return &page.Position{Key: "contoso", ID: orgID}

@@ -71,6 +71,11 @@ func TestAnswers(t *testing.T) {
 		{"syncs", request{method: "GET", path: api.Base + "/syncs", token: "viewer"}, 200, `{"items":[` + syncJSON + `],"nextCursor":null}`},
 		{"sync", request{method: "GET", path: api.Base + "/syncs/" + syncID, token: "viewer"}, 200, syncJSON},
 		{"start", request{method: "POST", path: api.Base + "/syncs", token: "admin", body: `{"kind":"preview"}`}, 202, syncJSON},
+		{"events", request{method: "GET", path: api.Base + "/events?count=true", token: "viewer"}, 200,
+			`{"items":[{"id":"` + oneEvent().ID() + `","sequence":7,"type":"organization.renamed","at":"2026-01-31T11:00:00Z",` +
+				`"actor":{"tokenId":"` + tokenID + `","tokenName":"Nightly"},"syncId":"` + syncID + `","organization":{"id":"` + orgID +
+				`","name":"Contoso"},"itglueOrganization":{"id":"42","name":"Contoso Ltd"},"before":{"name":"Contoso"},` +
+				`"after":{"name":"Contoso Ltd"},"detail":"renamed-in-itglue"}],"nextCursor":null,"total":1}`},
 		{"changes", request{method: "GET", path: api.Base + "/syncs/" + syncID + "/changes?count=true", token: "viewer"}, 200,
 			`{"items":[{"seq":1,"action":"rename","status":"applied","reason":"renamed-in-itglue","organization":{"id":"` + orgID +
 				`","name":"Contoso"},"itglueOrganization":{"id":"42","name":"Contoso Ltd"},"before":"Contoso","after":"Contoso Ltd"},` +

@@ -78,7 +78,8 @@ func newWorld(t *testing.T) *world {
 		Tokens: w.accounts, Integrations: db, IntegrationService: connections,
 		Organizations: db, OrganizationService: organization.NewService(db, time.Now),
 		Mappings: db, MappingService: mapping.NewService(db, connections),
-		Syncs: db, SyncService: orgsync.NewService(orgsync.ServiceConfig{
+		Events: db,
+		Syncs:  db, SyncService: orgsync.NewService(orgsync.ServiceConfig{
 			Syncs: db, Refreshes: db, Reads: db, Connections: connections, Starter: w.queue, Now: time.Now, Logger: log,
 		}),
 	})

@@ -38,6 +38,7 @@ type Dependencies struct {
 	MappingService      MappingService
 	Syncs               SyncStore
 	SyncService         SyncService
+	Events              EventStore
 }
 
 func (d Dependencies) check() error {
@@ -54,6 +55,7 @@ func (d Dependencies) check() error {
 		missing("Organizations", d.Organizations == nil), missing("OrganizationService", d.OrganizationService == nil),
 		missing("Mappings", d.Mappings == nil), missing("MappingService", d.MappingService == nil),
 		missing("Syncs", d.Syncs == nil), missing("SyncService", d.SyncService == nil),
+		missing("Events", d.Events == nil),
 	)
 }
 
@@ -133,6 +135,8 @@ func (s *server) routes() []route {
 		{method: post, path: base + "/syncs", permission: write, handler: s.startSync},
 		{method: get, path: base + "/syncs/:syncId", permission: read, handler: s.getSync},
 		{method: get, path: base + "/syncs/:syncId/changes", permission: read, query: true, handler: s.listSyncChanges},
+
+		{method: get, path: base + "/events", permission: read, query: true, handler: s.listEvents},
 	}
 }
 

@@ -81,7 +81,8 @@ func (n *node) wire(c config.Config, r roles, keyset *seal.Keyset) (err error) {
 		Integrations: n.db, IntegrationService: connections,
 		Organizations: n.db, OrganizationService: n.organizations,
 		Mappings: n.db, MappingService: mapping.NewService(n.db, connections),
-		Syncs: n.db, SyncService: orgsync.NewService(orgsync.ServiceConfig{
+		Events: n.db,
+		Syncs:  n.db, SyncService: orgsync.NewService(orgsync.ServiceConfig{
 			Syncs: n.db, Refreshes: n.db, Reads: n.db, Connections: connections, Starter: n.jobs, Now: now, Logger: n.logger,
 		}),
 	})

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"slices"
 	"strconv"
 	"time"
@@ -164,27 +165,39 @@ func (s *Store) Events(ctx context.Context, accountID string, f event.Filter) (e
 	}), err
 }
 
+// CountEvents counts the events on all pages.
+func (s *Store) CountEvents(ctx context.Context, accountID string, f event.Filter) (n int, err error) {
+	if f.OrganizationID != "" && !isID(f.OrganizationID) {
+		return 0, nil
+	}
+	err = s.read(ctx, "count events", func(tx *gorm.DB) error {
+		if n, err = count(recorded(tx, accountID, f)); err != nil {
+			return err
+		}
+		for action := range chosenActions(f) {
+			applied, err := count(changed(tx, accountID, f, action))
+			if err != nil {
+				return err
+			}
+			n += applied
+		}
+		return nil
+	})
+	return n, err
+}
+
 // eventsOf reads one event more than the limit from each place that holds events, and merges them.
 func eventsOf(tx *gorm.DB, accountID string, f event.Filter, before int64) ([]event.Event, error) {
-	var rows []eventRow
-	q := tx.Where("account_id = ?", accountID)
+	q := recorded(tx, accountID, f)
 	if before >= 0 {
 		q = q.Where("seq < ?", before)
 	}
-	if f.Type != "" {
-		q = q.Where("type = ?", string(f.Type))
-	}
-	if f.OrganizationID != "" {
-		q = q.Where("organization_id = ?", f.OrganizationID)
-	}
+	var rows []eventRow
 	if err := q.Order("seq DESC").Limit(f.Limit + 1).Find(&rows).Error; err != nil {
 		return nil, err
 	}
 	all := convert(rows, eventRow.event)
-	for action, kind := range actionEvents() {
-		if f.Type != "" && f.Type != kind {
-			continue
-		}
+	for action := range chosenActions(f) {
 		changed, err := changeEvents(tx, accountID, f, action, before)
 		if err != nil {
 			return nil, err
@@ -195,10 +208,42 @@ func eventsOf(tx *gorm.DB, accountID string, f event.Filter, before int64) ([]ev
 	return all[:min(len(all), f.Limit+1)], nil
 }
 
+func recorded(tx *gorm.DB, accountID string, f event.Filter) *gorm.DB {
+	q := tx.Model(&eventRow{}).Where("account_id = ?", accountID)
+	if f.Type != "" {
+		q = q.Where("type = ?", string(f.Type))
+	}
+	if f.OrganizationID != "" {
+		q = q.Where("organization_id = ?", f.OrganizationID)
+	}
+	return q
+}
+
+// changed is the applied changes of one action: each action is a walk through an index of its own.
+func changed(tx *gorm.DB, accountID string, f event.Filter, action orgsync.Action) *gorm.DB {
+	q := tx.Table("sync_changes AS c").Where("c.account_id = ?", accountID).Where("c.action = ?", string(action)).
+		Where("c.event IS NOT NULL")
+	if f.OrganizationID != "" {
+		q = q.Where("c.organization_id = ?", f.OrganizationID)
+	}
+	return q
+}
+
 // actionEvents says which fact an applied change is.
 func actionEvents() map[orgsync.Action]event.Type {
 	return map[orgsync.Action]event.Type{
 		orgsync.ActionMap: event.MappingMade, orgsync.ActionRename: event.OrganizationRenamed, orgsync.ActionUnmap: event.MappingRemoved,
+	}
+}
+
+// chosenActions are those whose events the filter lets through.
+func chosenActions(f event.Filter) iter.Seq[orgsync.Action] {
+	return func(yield func(orgsync.Action) bool) {
+		for action, kind := range actionEvents() {
+			if (f.Type == "" || f.Type == kind) && !yield(action) {
+				return
+			}
+		}
 	}
 }
 
@@ -210,14 +255,10 @@ type changeEventRow struct {
 }
 
 func changeEvents(tx *gorm.DB, accountID string, f event.Filter, action orgsync.Action, before int64) ([]event.Event, error) {
-	q := tx.Table("sync_changes AS c").Select("c.*, s.requested_by_token_id, s.requested_by_token_name").
-		Joins("JOIN syncs s ON s.account_id = c.account_id AND s.id = c.sync_id").
-		Where("c.account_id = ?", accountID).Where("c.action = ?", string(action)).Where("c.event IS NOT NULL")
+	q := changed(tx, accountID, f, action).Select("c.*, s.requested_by_token_id, s.requested_by_token_name").
+		Joins("JOIN syncs s ON s.account_id = c.account_id AND s.id = c.sync_id")
 	if before >= 0 {
 		q = q.Where("c.event < ?", before)
-	}
-	if f.OrganizationID != "" {
-		q = q.Where("c.organization_id = ?", f.OrganizationID)
 	}
 	var rows []changeEventRow
 	err := q.Order("c.event DESC").Limit(f.Limit + 1).Find(&rows).Error

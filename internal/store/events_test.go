@@ -66,6 +66,9 @@ func TestEveryFactIsAnEventInTheOrderOfTheCommits(t *testing.T) {
 			event.MappingMade, event.OrganizationRenamed, event.MappingPaused, event.MappingResumed, event.MappingRemoved,
 			event.MappingRemoved, event.SyncHeld,
 		})
+		n, err := s.CountEvents(ctx, id, event.Filter{})
+		ok(t, err)
+		same(t, n, len(all))
 		ids := map[string]bool{}
 		for i, e := range all {
 			ids[e.ID()] = true
@@ -79,7 +82,11 @@ func TestEveryFactIsAnEventInTheOrderOfTheCommits(t *testing.T) {
 			event.OrganizationCreated, event.MappingMade, event.OrganizationRenamed, event.MappingRemoved,
 		})
 		same(t, len(eventsOf(t, s, id, event.Filter{Type: event.MappingMade})), 2)
-		same(t, len(eventsOf(t, s, id, event.Filter{Type: event.MappingMade, OrganizationID: a})), 1)
+		f1 := event.Filter{Type: event.MappingMade, OrganizationID: a}
+		same(t, len(eventsOf(t, s, id, f1)), 1)
+		n, err = s.CountEvents(ctx, id, f1)
+		ok(t, err)
+		same(t, n, 1)
 		same(t, len(eventsOf(t, s, other, event.Filter{})), 1)
 		same(t, len(eventsOf(t, s, other, event.Filter{OrganizationID: a})), 0)
 		for _, key := range []string{"", "x", "-1", "99999999999999999999"} {
