@@ -21,12 +21,9 @@ func (s *Store) FinishSync(ctx context.Context, f orgsync.Fence, o orgsync.Outco
 		if err != nil {
 			return err
 		}
-		counts, err := countChanges(tx, &row)
+		columns, err := recounted(tx, &row)
 		if err != nil {
 			return err
-		}
-		columns := map[string]any{
-			"renamed": counts.Renamed, "mapped": counts.Mapped, "unmapped": counts.Unmapped, "held": counts.Held, "skipped": counts.Skipped,
 		}
 		columns["status"], columns["finished_at"], columns["lease_until"] = string(o.Status), s.now(), nil
 		columns["listed"], columns["unchanged"] = o.Counts.Listed, o.Counts.Unchanged
@@ -44,6 +41,14 @@ func (s *Store) FinishSync(ctx context.Context, f orgsync.Fence, o orgsync.Outco
 		ended := row.sync()
 		return s.record(tx, f.AccountID, append(learnt, syncEnded(&ended))...)
 	})
+}
+
+// recounted is the columns of the counts that stored changes tell.
+func recounted(tx *gorm.DB, sync *syncRow) (map[string]any, error) {
+	counts, err := countChanges(tx, sync)
+	return map[string]any{
+		"renamed": counts.Renamed, "mapped": counts.Mapped, "unmapped": counts.Unmapped, "held": counts.Held, "skipped": counts.Skipped,
+	}, err
 }
 
 // countChanges counts what a sync did by its stored changes; what a preview would do, they are planned.
