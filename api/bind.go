@@ -8,6 +8,7 @@ import (
 	"mime"
 	"net/http"
 	"reflect"
+	"strconv"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -24,6 +25,8 @@ const (
 	// maxFaults bounds the answer to a body that is nothing but faults; maxNamed is the longest member name that is told back.
 	maxFaults = 100
 	maxNamed  = 64
+	// maxItems is how many items of an array are read. No rule about how many there may be allows so many.
+	maxItems = 1000
 )
 
 // The codes of single faults.
@@ -39,9 +42,9 @@ const (
 	faultInvalid      = "invalid"
 )
 
-// bind reads the body into a request struct: a pointer to a struct of strings, booleans, integers and pointers to them. It is strict
-// and names all faults at once, those that the struct finds in itself included, and never repeats a value that was sent: it may be a
-// key.
+// bind reads the body into a request struct: a pointer to a struct of strings, booleans, integers, structs and slices of these, and
+// pointers to them. It is strict and names all faults at once, those that the struct finds in itself included, and never repeats a value
+// that was sent: it may be a key.
 //
 // It answers [errs.UnsupportedMediaType], [errs.PayloadTooLarge], [errs.MalformedBody] for what is not one JSON object without
 // duplicate names, and [errs.ValidationFailed] for unknown fields, wrong types and broken rules.
@@ -54,7 +57,7 @@ func (s *server) bind(c echo.Context, into any) error {
 		return err
 	}
 	f := &faults{}
-	if f.fill(body, reflect.ValueOf(into).Elem()) {
+	if f.fill("", body, reflect.ValueOf(into).Elem()) {
 		f.addRules(s.validate.Struct(into))
 		if own, ok := into.(interface{ faults() []errs.Field }); ok {
 			f.addNew(own.faults())
@@ -123,9 +126,10 @@ func (f *faults) add(pointer, code, detail string) {
 	}
 }
 
+// has tells whether a value, or one that it is in, has a fault.
 func (f *faults) has(pointer string) bool {
 	for _, known := range f.list {
-		if known.Pointer == pointer {
+		if known.Pointer == pointer || known.Pointer != "" && strings.HasPrefix(pointer, known.Pointer+"/") {
 			return true
 		}
 	}
@@ -141,26 +145,26 @@ func (f *faults) err() error {
 
 // fill sets the fields of a struct from an object whose syntax has been checked, and tells whether it is an object at all. Names are
 // compared exactly.
-func (f *faults) fill(object []byte, into reflect.Value) bool {
+func (f *faults) fill(pointer string, object []byte, into reflect.Value) bool {
 	d := jsontext.NewDecoder(bytes.NewReader(object))
 	if d.PeekKind() != jsontext.KindBeginObject {
-		f.add("", faultWrongType, "The body must be an object.")
+		f.add(pointer, faultWrongType, expected(into.Type()))
 		return false
 	}
 	fields := fieldsOf(into)
 	_, _ = d.ReadToken()
 	for d.PeekKind() == jsontext.KindString {
 		name, _ := d.ReadToken()
-		pointer, known := pointerTo(name.String()), fields[name.String()]
+		member, known := pointer+pointerTo(name.String()), fields[name.String()]
 		value, err := d.ReadValue()
 		switch {
 		case err != nil: // cannot be, the syntax has been checked
-			f.add(pointer, faultInvalid, "This value cannot be read.")
+			f.add(member, faultInvalid, "This value cannot be read.")
 			return false
 		case !known.IsValid():
-			f.add(pointer, faultUnknownField, "There is no such field.")
+			f.add(member, faultUnknownField, "There is no such field.")
 		default:
-			f.set(pointer, value, known)
+			f.set(member, value, known)
 		}
 	}
 	return true
@@ -168,12 +172,43 @@ func (f *faults) fill(object []byte, into reflect.Value) bool {
 
 // set puts a value into a field. JSON null is no value of any type: a field is left out instead.
 func (f *faults) set(pointer string, value jsontext.Value, field reflect.Value) {
-	if value.Kind() == jsontext.KindNull || json.Unmarshal(value, field.Addr().Interface()) != nil {
+	if value.Kind() == jsontext.KindNull {
 		f.add(pointer, faultWrongType, expected(field.Type()))
 		return
 	}
-	if field.Kind() == reflect.String && strings.ContainsRune(field.String(), 0) {
+	if field.Kind() == reflect.Pointer {
+		field.Set(reflect.New(field.Type().Elem()))
+		field = field.Elem()
+	}
+	switch {
+	case field.Kind() == reflect.Struct:
+		f.fill(pointer, value, field)
+	case field.Kind() == reflect.Slice:
+		f.fillAll(pointer, value, field)
+	case json.Unmarshal(value, field.Addr().Interface()) != nil:
+		f.add(pointer, faultWrongType, expected(field.Type()))
+	case field.Kind() == reflect.String && strings.ContainsRune(field.String(), 0):
 		f.add(pointer, faultInvalid, "This text must not contain the character NUL.")
+	}
+}
+
+// fillAll sets the items of a slice from an array.
+func (f *faults) fillAll(pointer string, array []byte, into reflect.Value) {
+	d := jsontext.NewDecoder(bytes.NewReader(array))
+	if d.PeekKind() != jsontext.KindBeginArray {
+		f.add(pointer, faultWrongType, expected(into.Type()))
+		return
+	}
+	into.Set(reflect.MakeSlice(into.Type(), 0, 0)) // an empty array is not the same as none
+	_, _ = d.ReadToken()
+	for i := 0; i < maxItems && d.PeekKind() != jsontext.KindEndArray; i++ {
+		value, err := d.ReadValue()
+		if err != nil { // cannot be, the syntax has been checked
+			f.add(pointer, faultInvalid, "This value cannot be read.")
+			return
+		}
+		into.Set(reflect.Append(into, reflect.Zero(into.Type().Elem())))
+		f.set(pointer+"/"+strconv.Itoa(i), value, into.Index(i))
 	}
 }
 
@@ -184,7 +219,7 @@ func (f *faults) addRules(err error) {
 		return
 	}
 	for _, b := range broken {
-		if pointer := pointerTo(b.Field()); !f.has(pointer) {
+		if pointer := pointerOf(b.Namespace()); !f.has(pointer) {
 			code, detail := rule(b)
 			f.add(pointer, code, detail)
 		}
@@ -222,6 +257,12 @@ func pointerTo(name string) string {
 	return "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
 }
 
+// pointerOf is the pointer to what the validator calls "request.items[3].name".
+func pointerOf(namespace string) string {
+	_, path, _ := strings.Cut(namespace, ".")
+	return "/" + strings.NewReplacer(".", "/", "[", "/", "]", "").Replace(path)
+}
+
 func expected(t reflect.Type) string {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
@@ -233,6 +274,10 @@ func expected(t reflect.Type) string {
 		return "This must be true or false."
 	case t.Kind() >= reflect.Int && t.Kind() <= reflect.Uint64:
 		return "This must be a whole number."
+	case t.Kind() == reflect.Struct:
+		return "This must be an object."
+	case t.Kind() == reflect.Slice:
+		return "This must be an array."
 	default:
 		return "This has the wrong type."
 	}
@@ -258,13 +303,30 @@ func only(s string, first, last rune) bool {
 	return s != "" && !strings.ContainsFunc(s, outside)
 }
 
+// limit tells which limit a number, a text or an array does not keep.
+func limit(b validator.FieldError) (code, detail string) {
+	most := b.Tag() == "max"
+	switch {
+	case b.Kind() == reflect.String && most:
+		return faultTooLong, fmt.Sprintf("This must not be longer than %s characters.", b.Param())
+	case b.Kind() == reflect.Slice && most:
+		return faultTooLong, fmt.Sprintf("This must not have more than %s items.", b.Param())
+	case b.Kind() == reflect.Slice:
+		return faultOutOfRange, fmt.Sprintf("This must have %s items or more.", b.Param())
+	case most:
+		return faultOutOfRange, fmt.Sprintf("This must be %s or less.", b.Param())
+	default:
+		return faultOutOfRange, fmt.Sprintf("This must be %s or more.", b.Param())
+	}
+}
+
 // rule turns a broken rule into a code and a sentence.
 func rule(b validator.FieldError) (code, detail string) {
 	switch b.Tag() {
 	case "required":
 		return faultRequired, "This field is required."
-	case "max":
-		return faultTooLong, fmt.Sprintf("This must not be longer than %s characters.", b.Param())
+	case "min", "max":
+		return limit(b)
 	case "oneof":
 		return faultNotOneOf, "This must be one of: " + strings.Join(strings.Fields(b.Param()), ", ") + "."
 	case "apikey":

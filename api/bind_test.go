@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"reflect"
@@ -9,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/orgbridge/orgbridge/api"
+	"github.com/orgbridge/orgbridge/internal/errs"
 	"github.com/orgbridge/orgbridge/internal/organization"
 )
 
@@ -133,6 +135,65 @@ func TestAcceptedBodies(t *testing.T) {
 		if got := s.fake.argFromEnd(1); got != want {
 			t.Errorf("created %+v", got)
 		}
+	}
+}
+
+type nested struct {
+	Title string   `json:"title" validate:"required,max=3"`
+	Place *place   `json:"place"`
+	Stops []place  `json:"stops" validate:"max=2,dive"`
+	Tags  []string `json:"tags"`
+}
+
+type place struct {
+	City string  `json:"city" validate:"required"`
+	Zip  *string `json:"zip"`
+	Size *int    `json:"size" validate:"omitempty,min=0,max=100"`
+}
+
+func TestNestedBodies(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]string{
+		`{"title":"a"}`: "",
+		`{"title":"a","place":{"city":"b","size":100}}`:                                       "",
+		`{"title":"a","stops":[],"tags":["x"]}`:                                               "",
+		`{"title":"a","stops":[{"city":"b"},{"city":"c"}]}`:                                   "",
+		`{"title":"a","place":{}}`:                                                            "/place/city required",
+		`{"title":"a","place":null}`:                                                          "/place wrong-type",
+		`{"title":"a","place":[]}`:                                                            "/place wrong-type",
+		`{"title":"a","place":"b"}`:                                                           "/place wrong-type",
+		`{"title":"a","place":{"city":1,"zip":2,"size":"3"}}`:                                 "/place/city wrong-type, /place/zip wrong-type, /place/size wrong-type",
+		`{"title":"a","place":{"city":"b","City":"c"}}`:                                       "/place/City unknown-field",
+		`{"title":"a","place":{"city":"b","a.b":1}}`:                                          "/place unknown-field",
+		`{"title":"a","place":{"city":"b","zip":"\u0000"}}`:                                   "/place/zip invalid",
+		`{"title":"a","place":{"city":"b","size":101}}`:                                       "/place/size out-of-range",
+		`{"title":"a","place":{"city":"b","size":-1}}`:                                        "/place/size out-of-range",
+		`{"title":"a","place":{"city":"b","size":1.5}}`:                                       "/place/size wrong-type",
+		`{"title":"abcd","stops":[{"city":"b"},{"town":"c"}]}`:                                "/stops/1/town unknown-field, /title too-long, /stops/1/city required",
+		`{"title":"a","stops":{}}`:                                                            "/stops wrong-type",
+		`{"title":"a","stops":[1]}`:                                                           "/stops/0 wrong-type",
+		`{"title":"a","stops":[null]}`:                                                        "/stops/0 wrong-type",
+		`{"title":"a","stops":[{"city":"b"},{"city":"c"},{"city":"d"}]}`:                      "/stops too-long",
+		`{"title":"a","stops":[` + strings.Repeat(`{"city":"b"},`, 20_000) + `{"city":"b"}]}`: "/stops too-long",
+		`{"title":"a","tags":[1,"\u0000"]}`:                                                   "/tags/0 wrong-type, /tags/1 invalid",
+	} {
+		var got []string
+		if failed, ok := errors.AsType[*errs.Error](api.Bind(body, &nested{})); ok {
+			for _, f := range failed.Fields {
+				got = append(got, f.Pointer+" "+f.Code)
+			}
+		}
+		if strings.Join(got, ", ") != want {
+			t.Errorf("%.100s: %q, want %q", body, got, want)
+		}
+	}
+	var filled nested
+	if err := api.Bind(`{"title":"a","place":{"city":"b","size":0},"stops":[{"city":"c"}],"tags":["d"]}`, &filled); err != nil {
+		t.Fatal(err)
+	}
+	want := nested{Title: "a", Place: &place{City: "b", Size: new(int)}, Stops: []place{{City: "c"}}, Tags: []string{"d"}}
+	if !reflect.DeepEqual(filled, want) {
+		t.Errorf("%+v", filled)
 	}
 }
 

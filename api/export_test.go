@@ -1,6 +1,11 @@
 package api
 
 import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+
 	"github.com/labstack/echo/v4"
 
 	"github.com/orgbridge/orgbridge/internal/errs"
@@ -37,3 +42,14 @@ func AnswerOf(code string) (status int, title string) {
 func MakeCursor(p page.Position, binding string) string { return makeCursor(p, binding) }
 
 func OpenCursor(cursor, binding string) (page.Position, bool) { return openCursor(cursor, binding) }
+
+// Bind reads a JSON body into a request struct.
+func Bind(body string, into any) error {
+	validate, err := newValidator()
+	if err != nil {
+		return err
+	}
+	r := httptest.NewRequestWithContext(context.Background(), http.MethodPost, "/", strings.NewReader(body))
+	r.Header.Set(echo.HeaderContentType, echo.MIMEApplicationJSON)
+	return (&server{validate: validate}).bind(echo.New().NewContext(r, httptest.NewRecorder()), into)
+}
