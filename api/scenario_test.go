@@ -71,7 +71,7 @@ func newWorld(t *testing.T) *world {
 	connections := integration.NewService(integration.Config{
 		Store: db, Keyset: keyset, ITGlue: integration.NewDialer(urls, 3000), Starter: w.queue, Now: time.Now, Logger: log,
 	})
-	w.runner = orgsync.NewRunner(orgsync.RunnerConfig{Syncs: db, State: db, Connections: connections, Now: time.Now, Logger: log})
+	w.runner = orgsync.NewRunner(orgsync.RunnerConfig{Syncs: db, State: db, Releases: db, Connections: connections, Now: time.Now, Logger: log})
 	var err error
 	w.Handler, err = api.New(api.Dependencies{
 		Log: log, Now: time.Now, Ready: db.Ready, Draining: func() bool { return false }, Version: "test",
@@ -80,7 +80,7 @@ func newWorld(t *testing.T) *world {
 		Mappings: db, MappingService: mapping.NewService(db, connections),
 		Events: db,
 		Syncs:  db, SyncService: orgsync.NewService(orgsync.ServiceConfig{
-			Syncs: db, Refreshes: db, Reads: db, Connections: connections, Starter: w.queue, Now: time.Now, Logger: log,
+			Syncs: db, Refreshes: db, Releases: db, Reads: db, Connections: connections, Starter: w.queue, Now: time.Now, Logger: log,
 		}),
 	})
 	if err != nil {

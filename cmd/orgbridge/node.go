@@ -63,7 +63,7 @@ func (n *node) wire(c config.Config, r roles, keyset *seal.Keyset) (err error) {
 	dialer := integration.NewDialer(c.ITGlueURLs, c.ITGlueRequestsPer5Minutes)
 	connections := integration.NewService(integration.Config{Store: n.db, Keyset: keyset, ITGlue: dialer, Now: now, Logger: n.logger})
 	runner := orgsync.NewRunner(orgsync.RunnerConfig{
-		Syncs: n.db, State: n.db, Connections: connections, Now: now, Logger: n.logger,
+		Syncs: n.db, State: n.db, Releases: n.db, Connections: connections, Now: now, Logger: n.logger,
 	})
 	n.jobs, err = jobs.New(jobs.Config{
 		Pool: n.db.PostgresPool(), SQLite: n.db.SQLite(), Workers: r.workers, Sync: runner, Sweeps: n.db, Logger: n.logger,
@@ -83,7 +83,7 @@ func (n *node) wire(c config.Config, r roles, keyset *seal.Keyset) (err error) {
 		Mappings: n.db, MappingService: mapping.NewService(n.db, connections),
 		Events: n.db,
 		Syncs:  n.db, SyncService: orgsync.NewService(orgsync.ServiceConfig{
-			Syncs: n.db, Refreshes: n.db, Reads: n.db, Connections: connections, Starter: n.jobs, Now: now, Logger: n.logger,
+			Syncs: n.db, Refreshes: n.db, Releases: n.db, Reads: n.db, Connections: connections, Starter: n.jobs, Now: now, Logger: n.logger,
 		}),
 	})
 	return err

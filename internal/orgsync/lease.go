@@ -24,9 +24,9 @@ type lease struct {
 	renewed  time.Time
 }
 
-func holdLease(parent context.Context, r *Runner, f Fence) *lease {
+func holdLease(parent context.Context, r *Runner, f Fence, begun Progress) *lease {
 	ctx, cancel := context.WithCancelCause(parent)
-	l := &lease{runner: r, fence: f, ctx: ctx, cancel: cancel, renewed: time.Now()}
+	l := &lease{runner: r, fence: f, ctx: ctx, cancel: cancel, progress: begun, renewed: time.Now()}
 	l.done.Go(l.keep)
 	return l
 }
@@ -72,7 +72,9 @@ func (l *lease) beat(ctx context.Context, p *Progress) error {
 	return err
 }
 
-func (l *lease) release() {
+// release lets go of the sync and returns the last progress, which may not have been written.
+func (l *lease) release() Progress {
 	l.cancel(context.Canceled)
 	l.done.Wait()
+	return l.progress
 }

@@ -33,6 +33,7 @@ const (
 type RunnerConfig struct {
 	Syncs       SyncStore
 	State       StateStore
+	Releases    ReleaseStore
 	Connections Connections
 	Now         func() time.Time
 	Logger      *slog.Logger
@@ -69,6 +70,7 @@ func (r *Runner) Run(ctx context.Context, f Fence) error {
 	if err == nil {
 		err = r.finish(recordCtx, f, outcome)
 	} else {
+		claimed.Progress = outcome.Progress
 		err = r.fail(recordCtx, f, claimed, err, ctx.Err() != nil)
 	}
 	if errs.Is(err, errs.Fenced) {
@@ -79,12 +81,13 @@ func (r *Runner) Run(ctx context.Context, f Fence) error {
 	return err
 }
 
-// work runs the sync under its lease. A panic becomes an error, so that it is recorded like any other failure.
+// work runs the sync under its lease. A panic becomes an error, so that it is recorded like any other failure. The outcome has the
+// progress also with an error.
 func (r *Runner) work(ctx context.Context, f Fence, claimed Sync) (outcome Outcome, err error) {
 	ctx, cancel := context.WithTimeout(ctx, runDeadline)
 	defer cancel()
-	l := holdLease(ctx, r, f)
-	defer l.release()
+	l := holdLease(ctx, r, f, claimed.Progress)
+	defer func() { outcome.Progress = l.release() }()
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
@@ -124,7 +127,11 @@ func (r *Runner) fail(ctx context.Context, f Fence, s Sync, err error, cutOff bo
 		return err
 	}
 	r.Logger.ErrorContext(ctx, "sync failed", "account", f.AccountID, "sync", f.SyncID, "error", err)
-	return r.Syncs.FinishSync(ctx, f, Outcome{Status: Failed, Failure: d.failure, Credentials: d.credentials})
+	o := Outcome{Status: Failed, Failure: d.failure, Credentials: d.credentials, Progress: s.Progress}
+	if s.ReleasedAt != nil { // what is left of the removals waits for a person again
+		o.Status, o.Counts = Held, s.Counts
+	}
+	return r.Syncs.FinishSync(ctx, f, o)
 }
 
 // run is one run of one sync.
@@ -143,6 +150,9 @@ func (r *run) do(ctx context.Context) (Outcome, error) {
 	}
 	if err != nil {
 		return Outcome{}, err
+	}
+	if r.sync.ReleasedAt != nil {
+		return r.release(ctx, client)
 	}
 	before, err := r.readState(ctx)
 	if err != nil {
@@ -227,11 +237,11 @@ func (r *run) confirm(ctx context.Context, client *itglue.Client, in Input) (map
 		if gone > limit || i == maxReads {
 			break
 		}
-		if err := r.progress(ctx, Confirming, i, len(missing)); err != nil {
+		absence, err := readAbsence(ctx, client, id)
+		if err != nil && absence != Unclear {
 			return nil, err
 		}
-		absence, err := readAbsence(ctx, client, id)
-		if err != nil {
+		if err := r.progress(ctx, Confirming, i+1, len(missing)); err != nil {
 			return nil, err
 		}
 		if absence == Gone {
@@ -243,7 +253,7 @@ func (r *run) confirm(ctx context.Context, client *itglue.Client, in Input) (map
 }
 
 // readAbsence is the second witness of a removal. A refused key or a spent rate limit ends the whole run; any other failure says
-// nothing about this one organization.
+// nothing about this one organization, which is [Unclear].
 func readAbsence(ctx context.Context, client *itglue.Client, id string) (Absence, error) {
 	_, err := client.Organization(ctx, id)
 	switch kind := itglue.KindOf(err); {
@@ -254,7 +264,7 @@ func readAbsence(ctx context.Context, client *itglue.Client, id string) (Absence
 	case kind == itglue.KindRejectedKey, kind == itglue.KindRateLimited, kind == "", ctx.Err() != nil:
 		return Unread, err
 	default:
-		return Unclear, nil
+		return Unclear, err
 	}
 }
 

@@ -32,6 +32,7 @@ type Reads interface {
 type ServiceConfig struct {
 	Syncs       SyncStore
 	Refreshes   RefreshStore
+	Releases    ReleaseStore
 	Reads       Reads
 	Connections Connections
 	Starter     integration.SyncStarter
@@ -57,10 +58,25 @@ func (s *Service) Start(ctx context.Context, accountID string, kind Kind, by eve
 	if err != nil || !started {
 		return stored, false, err
 	}
-	if err := s.Starter.StartSoon(ctx, accountID, stored.ID, stored.Epoch); err != nil {
-		s.Logger.WarnContext(ctx, "sync left to the sweeper", "account", accountID, "sync", stored.ID, "error", err)
-	}
+	s.startSoon(ctx, stored)
 	return stored, true, nil
+}
+
+// Release has the held removals of a sync made: the sync is queued again, and each of its IT Glue organizations is read by id before
+// its mapping is removed. It answers [errs.NotFound], [errs.NotHeld], [errs.NotConnected], [errs.SyncActive] or [errs.HeldSetChanged].
+func (s *Service) Release(ctx context.Context, accountID, syncID string, by event.Actor) (Sync, error) {
+	released, err := s.Releases.ReleaseRemovals(ctx, accountID, syncID, by)
+	if err != nil {
+		return Sync{}, err
+	}
+	s.startSoon(ctx, released)
+	return released, nil
+}
+
+func (s *Service) startSoon(ctx context.Context, queued Sync) {
+	if err := s.Starter.StartSoon(ctx, queued.AccountID, queued.ID, queued.Epoch); err != nil {
+		s.Logger.WarnContext(ctx, "sync left to the sweeper", "account", queued.AccountID, "sync", queued.ID, "error", err)
+	}
 }
 
 func (s *Service) newSync(in integration.Integration, kind Kind, by event.Actor) Sync {

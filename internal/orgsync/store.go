@@ -4,7 +4,9 @@ import (
 	"context"
 	"time"
 
+	"github.com/orgbridge/orgbridge/internal/event"
 	"github.com/orgbridge/orgbridge/internal/integration"
+	"github.com/orgbridge/orgbridge/internal/page"
 )
 
 // SyncStore keeps the life of syncs. Leases are counted in the database's time, so that nodes with wrong clocks agree.
@@ -12,16 +14,17 @@ type SyncStore interface {
 	// StartSync stores a queued sync. When the account has a queued or running one, it returns that one with started false. It
 	// answers [errs.NotConnected] when the sync's integration is not the account's.
 	StartSync(ctx context.Context, s Sync) (stored Sync, started bool, err error)
-	// ClaimSync makes a queued sync of the fence's epoch running with a lease, sets StartedAt if it is the first time, and drops the
-	// changes of an earlier attempt that were not applied; the counts of the sync it returns are those of the changes that were. It
-	// answers [errs.Fenced] when the sync is not there to be claimed.
+	// ClaimSync makes a queued sync of the fence's epoch running with a lease, at the beginning of its first phase, sets StartedAt if it
+	// is the first time, and drops the changes of an earlier attempt that were not applied, unless removals are released. The sync it
+	// returns has the counts of the changes that remain. It answers [errs.Fenced] when the sync is not there to be claimed.
 	ClaimSync(ctx context.Context, f Fence, lease time.Duration) (Sync, error)
 	// Heartbeat renews the lease and writes the progress, or answers [errs.Fenced].
 	Heartbeat(ctx context.Context, f Fence, lease time.Duration, p Progress) error
 	// RequeueSync hands a running sync back: queued, epoch + 1, not to be started before the delay is over. With a failure it counts
 	// as one more attempt and keeps the failure. It returns the new epoch.
 	RequeueSync(ctx context.Context, f Fence, delay time.Duration, failure *Failure) (epoch int, err error)
-	// FinishSync ends a running sync. Of the counts it takes Listed and Unchanged; the others are counted from the stored changes.
+	// FinishSync ends a running sync. Of the counts it takes Listed and Unchanged; the others are counted from the stored changes. When
+	// a sync of the whole account ends held, its removals are the ones that wait for a person; when it succeeds, none do.
 	FinishSync(ctx context.Context, f Fence, o Outcome) error
 }
 
@@ -53,6 +56,17 @@ type StateStore interface {
 	ApplyChanges(ctx context.Context, f Fence, b Batch) error
 	// ApplyUnmatched writes reasons for organizations that are still unmapped and that no person unmapped; at most 2,500.
 	ApplyUnmatched(ctx context.Context, f Fence, updates []UnmatchedUpdate) error
+}
+
+// ReleaseStore is what the release of held removals needs.
+type ReleaseStore interface {
+	// ReleaseRemovals has the held removals of a sync made: the sync is queued again. It answers [errs.NotFound], [errs.NotHeld],
+	// [errs.NotConnected], [errs.SyncActive], or [errs.HeldSetChanged] when they are no longer what a person was shown.
+	ReleaseRemovals(ctx context.Context, accountID, syncID string, by event.Actor) (Sync, error)
+	SyncChanges(ctx context.Context, accountID, syncID string, f ChangeFilter) (page.Page[Change], error)
+	// SettleRemovals makes those of the held changes that are planned now, each only if the mapping is active and still as the change
+	// says, takes their IT Glue organizations out of the directory, and stores what became of all of them. It answers [errs.Fenced].
+	SettleRemovals(ctx context.Context, f Fence, decided []Change) error
 }
 
 // RefreshStore is what the refresh of one organization needs.

@@ -36,7 +36,8 @@ const (
 // Phase is what a running sync is doing.
 type Phase string
 
-// The phases, in order. Confirming reads by id what the listing did not have.
+// The phases, in order. Confirming reads by id what the listing did not have; it is the only phase of a release, which also removes in
+// it what is gone.
 const (
 	Listing    Phase = "listing"
 	Confirming Phase = "confirming"
@@ -85,6 +86,8 @@ type Sync struct {
 	CreatedAt   time.Time
 	StartedAt   *time.Time
 	FinishedAt  *time.Time
+	// ReleasedAt is when a person released the held removals, from then until they are made: the sync has nothing else to do.
+	ReleasedAt *time.Time
 }
 
 // Final tells whether the sync has ended.
@@ -137,6 +140,7 @@ const (
 	ReasonNameTooLong      Reason = "name-too-long"             // skip
 	ReasonNameNotLegal     Reason = "name-not-legal"            // skip
 	ReasonChangedMeanwhile Reason = "changed-since-the-listing" // refused: a person changed the row; that wins
+	ReasonRejectedByPerson Reason = "rejected-by-person"        // unmap, refused: it was held, and a person decided to keep the mapping
 )
 
 // Change is one thing that a sync did, would do or refused to do, for one organization.
@@ -174,4 +178,6 @@ type Outcome struct {
 	Credentials Credentials
 	// ComparedAt is when the listing began that all active mappings were compared with; nil when they were not.
 	ComparedAt *time.Time
+	// Progress is the last one made.
+	Progress Progress
 }

@@ -71,10 +71,10 @@ func newWorld(t *testing.T, s *store.Store) *world {
 	w.organizations = organization.NewService(s, now)
 	w.mappings = mapping.NewService(s, w.integrations)
 	w.syncs = orgsync.NewService(orgsync.ServiceConfig{
-		Syncs: s, Refreshes: s, Reads: s, Connections: w.integrations, Starter: started{}, Now: now, Logger: logger,
+		Syncs: s, Refreshes: s, Releases: s, Reads: s, Connections: w.integrations, Starter: started{}, Now: now, Logger: logger,
 	})
 	w.runner = orgsync.NewRunner(orgsync.RunnerConfig{
-		Syncs: s, State: s, Connections: w.integrations, Now: now, Logger: logger, Lease: time.Minute,
+		Syncs: s, State: s, Releases: s, Connections: w.integrations, Now: now, Logger: logger, Lease: time.Minute,
 	})
 	return w
 }

@@ -53,7 +53,8 @@ func (s *Store) cancelActive(tx *gorm.DB, accountID string, by event.Actor) (*or
 		return nil, nil, err
 	}
 	columns["status"], columns["finished_at"] = string(orgsync.Cancelled), s.now()
-	columns["lease_until"], columns["not_before"], columns["failure_code"], columns["failure_detail"] = nil, nil, nil, nil
+	columns["lease_until"], columns["not_before"], columns["released_at"] = nil, nil, nil
+	columns["failure_code"], columns["failure_detail"] = nil, nil
 	row, err := updateSync(tx, &rows[0], columns)
 	if err != nil {
 		return nil, nil, err

@@ -11,7 +11,8 @@ import (
 )
 
 // FinishSync ends a running sync. Of the counts it takes Listed and Unchanged; the others are counted from the stored changes. It
-// answers [errs.Fenced].
+// answers [errs.Fenced]. When a sync of the whole account ends held, its removals are the ones that wait for a person; when it
+// succeeds, none do.
 func (s *Store) FinishSync(ctx context.Context, f orgsync.Fence, o orgsync.Outcome) error {
 	if !o.Status.Final() {
 		return fmt.Errorf("finish sync: %q is not a final status", o.Status)
@@ -26,6 +27,8 @@ func (s *Store) FinishSync(ctx context.Context, f orgsync.Fence, o orgsync.Outco
 			return err
 		}
 		columns["status"], columns["finished_at"], columns["lease_until"] = string(o.Status), s.now(), nil
+		columns["released_at"], columns["phase"], columns["done"], columns["total"] =
+			nil, string(o.Progress.Phase), o.Progress.Done, o.Progress.Total
 		columns["listed"], columns["unchanged"] = o.Counts.Listed, o.Counts.Unchanged
 		columns["failure_code"], columns["failure_detail"] = nil, nil
 		if o.Failure != nil {
@@ -34,11 +37,11 @@ func (s *Store) FinishSync(ctx context.Context, f orgsync.Fence, o orgsync.Outco
 		if row, err = s.fence(tx, f, columns); err != nil {
 			return err
 		}
-		learnt, err := s.finishIntegration(tx, f.AccountID, &o)
+		ended := row.sync()
+		learnt, err := s.finishIntegration(tx, &ended, &o)
 		if err != nil {
 			return err
 		}
-		ended := row.sync()
 		return s.record(tx, f.AccountID, append(learnt, syncEnded(&ended))...)
 	})
 }
@@ -114,23 +117,36 @@ func syncEnded(sync *orgsync.Sync) event.Event {
 	return ended
 }
 
-// finishIntegration notes when all mappings were compared and what was learnt about the key. It returns the facts.
-func (s *Store) finishIntegration(tx *gorm.DB, accountID string, o *orgsync.Outcome) ([]event.Event, error) {
+// finishIntegration notes when all mappings were compared, whose removals wait for a person, and what was learnt about the key. It
+// returns the facts.
+func (s *Store) finishIntegration(tx *gorm.DB, ended *orgsync.Sync, o *orgsync.Outcome) ([]event.Event, error) {
+	columns := map[string]any{}
 	if o.ComparedAt != nil {
-		err := integrationOf(tx, accountID).Update("last_synced_at", instant(*o.ComparedAt)).Error
-		if err != nil {
+		columns["last_synced_at"] = instant(*o.ComparedAt)
+	}
+	if ended.Kind != orgsync.Preview && ended.Kind != orgsync.Organization {
+		switch ended.Status {
+		case orgsync.Held:
+			columns["held_sync_id"] = ended.ID
+		case orgsync.Succeeded:
+			columns["held_sync_id"] = nil
+		case orgsync.Queued, orgsync.Running, orgsync.Failed, orgsync.Cancelled:
+		}
+	}
+	if len(columns) > 0 {
+		if err := integrationOf(tx, ended.AccountID).Updates(columns).Error; err != nil {
 			return nil, err
 		}
 	}
 	switch o.Credentials {
 	case orgsync.CredentialsAccepted:
-		return acceptCredentials(tx, accountID)
+		return acceptCredentials(tx, ended.AccountID)
 	case orgsync.CredentialsRejected:
 		detail := ""
 		if o.Failure != nil {
 			detail = o.Failure.Detail
 		}
-		return s.rejectCredentials(tx, accountID, detail)
+		return s.rejectCredentials(tx, ended.AccountID, detail)
 	case orgsync.CredentialsUnknown:
 	}
 	return nil, nil

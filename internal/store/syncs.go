@@ -38,6 +38,7 @@ type syncRow struct {
 	CreatedAt            time.Time `gorm:"autoCreateTime:false"`
 	StartedAt            *time.Time
 	FinishedAt           *time.Time
+	ReleasedAt           *time.Time
 }
 
 func (syncRow) TableName() string { return "syncs" }
@@ -69,6 +70,7 @@ func (r syncRow) sync() orgsync.Sync {
 		},
 		RequestedBy: event.Actor{TokenID: orEmpty(r.RequestedByTokenID), TokenName: orEmpty(r.RequestedByTokenName)},
 		CreatedAt:   instant(r.CreatedAt), StartedAt: utc(r.StartedAt), FinishedAt: utc(r.FinishedAt),
+		ReleasedAt: utc(r.ReleasedAt),
 	}
 	if r.NotBefore != nil {
 		s.NotBefore = instant(*r.NotBefore)
@@ -132,29 +134,40 @@ func startSync(tx *gorm.DB, row syncRow) (stored orgsync.Sync, started bool, err
 	return *active, false, nil
 }
 
-// ClaimSync makes a queued sync of the fence's epoch running with a lease, sets StartedAt if it is the first time, and drops the
-// changes of an earlier attempt that were not applied. The counts of the sync it returns are those of the changes that were. It answers
-// [errs.Fenced] when the sync is not there to be claimed.
+// ClaimSync makes a queued sync of the fence's epoch running with a lease, at the beginning of its first phase, sets StartedAt if it is
+// the first time, and drops the changes of an earlier attempt that were not applied, unless removals are released. The sync it returns
+// has the counts of the changes that remain. It answers [errs.Fenced] when the sync is not there to be claimed.
 func (s *Store) ClaimSync(ctx context.Context, f orgsync.Fence, lease time.Duration) (claimed orgsync.Sync, err error) {
 	err = s.inTx(ctx, "claim sync", func(tx *gorm.DB) error {
 		row, err := s.write(tx, f, orgsync.Queued, map[string]any{
 			"status": string(orgsync.Running), "lease_until": s.databaseTime(lease), "not_before": nil,
 			"started_at":   gorm.Expr("coalesce(started_at, ?)", s.now()),
-			"failure_code": nil, "failure_detail": nil, "phase": "", "done": 0, "total": 0,
+			"failure_code": nil, "failure_detail": nil, "done": 0, "total": 0,
+			"phase": gorm.Expr("CASE WHEN released_at IS NULL THEN ? ELSE ? END", string(orgsync.Listing), string(orgsync.Confirming)),
 		})
 		if err != nil {
 			return err
 		}
-		err = tx.Where("account_id = ?", f.AccountID).Where("sync_id = ?", f.SyncID).Where("status <> ?", string(orgsync.ChangeApplied)).
-			Delete(&changeRow{}).Error
-		if err != nil {
+		if err := dropUnapplied(tx, &row); err != nil {
 			return err
 		}
 		claimed = row.sync()
-		claimed.Counts, err = countChanges(tx, &row)
-		return err
+		if claimed.Counts, err = countChanges(tx, &row); err != nil {
+			return err
+		}
+		claimed.Counts.Listed, claimed.Counts.Unchanged = row.Listed, row.Unchanged
+		return nil
 	})
 	return claimed, err
+}
+
+// dropUnapplied has an earlier attempt leave only what it did. A release goes on with what is still held, and keeps the rest.
+func dropUnapplied(tx *gorm.DB, sync *syncRow) error {
+	if sync.ReleasedAt != nil {
+		return nil
+	}
+	return tx.Where("account_id = ?", sync.AccountID).Where("sync_id = ?", sync.ID).
+		Where("status <> ?", string(orgsync.ChangeApplied)).Delete(&changeRow{}).Error
 }
 
 // Heartbeat renews the lease and writes the progress, or answers [errs.Fenced].

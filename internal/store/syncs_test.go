@@ -66,6 +66,7 @@ func fencedWrites(s *store.Store, f orgsync.Fence) map[string]func(t *testing.T)
 			t.Helper()
 			return s.ApplyChanges(t.Context(), f, orgsync.Batch{Changes: []orgsync.Change{{Action: orgsync.ActionSkip}}})
 		},
+		"SettleRemovals": func(t *testing.T) error { t.Helper(); return s.SettleRemovals(t.Context(), f, nil) },
 		"ApplyUnmatched": func(t *testing.T) error {
 			t.Helper()
 			return s.ApplyUnmatched(t.Context(), f, []orgsync.UnmatchedUpdate{{OrganizationID: noSuchID, Code: mapping.Ambiguous}})
