@@ -255,14 +255,25 @@ type changeEventRow struct {
 }
 
 func changeEvents(tx *gorm.DB, accountID string, f event.Filter, action orgsync.Action, before int64) ([]event.Event, error) {
-	q := changed(tx, accountID, f, action).Select("c.*, s.requested_by_token_id, s.requested_by_token_name").
-		Joins("JOIN syncs s ON s.account_id = c.account_id AND s.id = c.sync_id")
+	q := requested(changed(tx, accountID, f, action), action)
 	if before >= 0 {
 		q = q.Where("c.event < ?", before)
 	}
 	var rows []changeEventRow
 	err := q.Order("c.event DESC").Limit(f.Limit + 1).Find(&rows).Error
 	return convert(rows, changeEventRow.event), err
+}
+
+// requested adds who asked for each change: who asked for the sync or, of a removal that was held until then, who released it.
+func requested(changes *gorm.DB, action orgsync.Action) *gorm.DB {
+	q := changes.Joins("JOIN syncs s ON s.account_id = c.account_id AND s.id = c.sync_id")
+	if action != orgsync.ActionUnmap {
+		return q.Select("c.*, s.requested_by_token_id, s.requested_by_token_name")
+	}
+	return q.Select(`c.*, CASE WHEN r.seq IS NULL THEN s.requested_by_token_id ELSE r.token_id END AS requested_by_token_id,
+			CASE WHEN r.seq IS NULL THEN s.requested_by_token_name ELSE r.token_name END AS requested_by_token_name`).
+		Joins(`LEFT JOIN events r ON r.account_id = c.account_id AND r.seq = (SELECT max(e.seq) FROM events e
+			WHERE e.account_id = c.account_id AND e.type = ? AND e.sync_id = c.sync_id AND e.seq < c.event)`, string(event.RemovalsReleased))
 }
 
 func (r changeEventRow) event() event.Event {

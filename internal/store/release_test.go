@@ -109,7 +109,57 @@ func TestReleasedSyncIsQueuedAgainWithItsHeldChanges(t *testing.T) {
 		same(t, []any{ended.Counts, ended.ReleasedAt}, []any{orgsync.Counts{Listed: 7, Unchanged: 6, Unmapped: 1, Skipped: 2}, (*time.Time)(nil)})
 		same(t, typesOf(eventsOf(t, s, id, event.Filter{OrganizationID: organizations[0]})),
 			[]event.Type{event.OrganizationCreated, event.MappingMade, event.MappingRemoved})
+		removal := eventsOf(t, s, id, event.Filter{Type: event.MappingRemoved})
+		if len(removal) != 1 || removal[0].Actor != me || removal[0].SyncID != held {
+			t.Errorf("the removal is told as %+v, want it to be by who released it", removal)
+		}
 		assertFenced(t, s, f)
+	})
+}
+
+func TestRemovalIsByWhoAskedForTheSyncUntilAPersonReleasesTheRest(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		t.Helper()
+		ctx := t.Context()
+		id := storetest.Account(t, s)
+		storetest.Connected(t, s, id)
+		starter := event.Actor{TokenID: storetest.ID(t), TokenName: "starter"}
+		actors := []event.Actor{starter, {TokenID: storetest.ID(t), TokenName: "first"}, {TokenID: storetest.ID(t), TokenName: "second"}}
+		changes := make([]orgsync.Change, 3)
+		for i := range changes {
+			name, target := "Company "+strconv.Itoa(i), storetest.Entry(i+1, "Company")
+			org := storetest.Organization(t, s, id, name)
+			storetest.Map(t, s, id, org, target)
+			changes[i] = unmapChange(org, name, target)
+			if i > 0 {
+				changes[i].Status = orgsync.ChangeHeld
+			}
+		}
+		queued := newSync(t, s, id, orgsync.Manual)
+		queued.RequestedBy = starter
+		_, _, err := s.StartSync(ctx, queued)
+		ok(t, err)
+		f := orgsync.Fence{AccountID: id, SyncID: queued.ID, Epoch: 1}
+		storetest.Claim(t, s, f)
+		ok(t, s.ApplyChanges(ctx, f, orgsync.Batch{Changes: changes}))
+		ok(t, s.FinishSync(ctx, f, orgsync.Outcome{Status: orgsync.Held}))
+		for i, releaser := range actors[1:] {
+			released, err := s.ReleaseRemovals(ctx, id, f.SyncID, releaser)
+			ok(t, err)
+			f.Epoch = released.Epoch
+			storetest.Claim(t, s, f)
+			held, err := s.SyncChanges(ctx, id, f.SyncID, orgsync.ChangeFilter{Status: orgsync.ChangeHeld, Limit: 1})
+			ok(t, err)
+			held.Items[0].Status = orgsync.ChangePlanned
+			ok(t, s.SettleRemovals(ctx, f, held.Items))
+			ok(t, s.FinishSync(ctx, f, orgsync.Outcome{Status: []orgsync.Status{orgsync.Held, orgsync.Succeeded}[i]}))
+		}
+		removals := eventsOf(t, s, id, event.Filter{Type: event.MappingRemoved})
+		same(t, len(removals), 3)
+		for i, e := range removals {
+			same(t, e.Actor, actors[2-i])
+		}
 	})
 }
 
