@@ -67,6 +67,12 @@ type Attention struct {
 	Since  time.Time
 }
 
+// Mapped is an IT Glue organization that an organization is mapped to, with the name it was last known by.
+type Mapped struct {
+	ID   string
+	Name string
+}
+
 // DirectoryEntry is one IT Glue organization of the directory.
 type DirectoryEntry struct {
 	ID         string

@@ -71,6 +71,9 @@ func (s *Service) connect(
 		AutoMap: OnConnect, RemovalLimitPercent: DefaultRemovalLimitPercent,
 	}
 	var err error
+	if in.Daily, err = defaultDaily().planned(in.ConnectedAt); err != nil {
+		return Integration{}, err
+	}
 	if in.SealedKey, err = s.Keyset.Seal(apiKey, keyOwner(in)); err != nil {
 		return Integration{}, err
 	}
@@ -78,10 +81,57 @@ func (s *Service) connect(
 	if err := s.Store.Connect(ctx, accountID, in, initial); err != nil {
 		return Integration{}, err
 	}
-	if err := s.Starter.StartSoon(ctx, accountID, initial.ID, 1); err != nil {
-		s.Logger.WarnContext(ctx, "initial sync left to the sweeper", "account", accountID, "sync", initial.ID, "error", err)
-	}
+	s.startSoon(ctx, accountID, QueuedSync{ID: initial.ID, Epoch: 1})
 	return in, nil
+}
+
+func (s *Service) startSoon(ctx context.Context, accountID string, queued QueuedSync) {
+	if err := s.Starter.StartSoon(ctx, accountID, queued.ID, queued.Epoch); err != nil {
+		s.Logger.WarnContext(ctx, "sync left to the sweeper", "account", accountID, "sync", queued.ID, "error", err)
+	}
+}
+
+// Change changes key, region and settings: all that is asked for, or nothing. A new key or region is tried on IT Glue first; a key alone
+// keeps the region, a region alone the key. A sync that waits or runs with the old ones begins again with the new ones.
+//
+// It answers [errs.NotConnected], [errs.ValidationFailed], [errs.ITGlueKeyRejected] (with the param regionHint when another region
+// accepts the key) or one of the other IT Glue codes, [errs.DifferentITGlueAccount] with the params mapped, checked and found, and
+// [errs.Conflict] when somebody else changed the credentials at the same time.
+func (s *Service) Change(ctx context.Context, accountID string, c Change, by event.Actor) (Integration, error) {
+	if faults := c.Check(); len(faults) > 0 {
+		return Integration{}, errs.Invalid(faults...)
+	}
+	var tried *credentials
+	if c.APIKey != nil || c.Region != nil {
+		var err error
+		if tried, err = s.try(ctx, accountID, c); err != nil {
+			return Integration{}, err
+		}
+	}
+	in, again, err := s.Store.ChangeIntegration(ctx, accountID, func(in Integration) (Changed, error) {
+		return c.on(in, tried, s.Now(), by)
+	})
+	if err == nil && again != nil {
+		s.startSoon(ctx, accountID, *again)
+	}
+	return in, err
+}
+
+// Deactivate removes the integration, its directory and all mappings, and returns how many mappings that were. Organizations and history
+// stay. It answers [errs.NotConnected], and [errs.ConfirmationRequired] with the param mappings when it is not confirmed.
+func (s *Service) Deactivate(ctx context.Context, accountID string, confirmed bool, by event.Actor) (mappingsRemoved int, err error) {
+	if confirmed {
+		return s.Store.Deactivate(ctx, accountID, by)
+	}
+	if _, err := s.Store.Integration(ctx, accountID); err != nil {
+		return 0, err
+	}
+	n, err := s.Store.CountMapped(ctx, accountID)
+	if err != nil {
+		return 0, err
+	}
+	return 0, errs.New(errs.ConfirmationRequired,
+		"All mappings (%d) will be lost, and this cannot be undone. Confirm it with confirm=true.", n).With("mappings", n)
 }
 
 func hint(apiKey string) string {
@@ -130,10 +180,15 @@ func (s *Service) check(ctx context.Context, apiKey string, region itglue.Region
 	ctx, cancel := Interactive(ctx)
 	defer cancel()
 	count, err := client.CountOrganizations(ctx)
-	if itglue.IsNotFound(err) { // whatever answers there has no list of organizations
-		err = errs.New(errs.ITGlueBadAnswer, "IT Glue gave an answer that cannot be understood.").Because(err)
+	return count, noList(err)
+}
+
+// noList sees through an address that answers and has no list of organizations.
+func noList(err error) error {
+	if itglue.IsNotFound(err) {
+		return errs.New(errs.ITGlueBadAnswer, "IT Glue gave an answer that cannot be understood.").Because(err)
 	}
-	return count, err
+	return err
 }
 
 func (s *Service) withRegionHint(ctx context.Context, err error, apiKey string, region itglue.Region) error {
@@ -168,13 +223,22 @@ func (s *Service) Client(ctx context.Context, accountID string) (*itglue.Client,
 	if err != nil {
 		return nil, Integration{}, err
 	}
-	apiKey, err := s.Keyset.Open(in.SealedKey, keyOwner(in))
+	apiKey, err := s.openKey(in)
 	if err != nil {
-		return nil, Integration{}, errs.New(errs.Unavailable,
-			"The stored IT Glue key cannot be opened by this server. Its operator has to look at the keyset.").Because(err)
+		return nil, Integration{}, err
 	}
 	client, err := s.ITGlue.Dial(apiKey, in.Region)
 	return client, in, err
+}
+
+// openKey returns the integration's key, or [errs.Unavailable].
+func (s *Service) openKey(in Integration) (string, error) {
+	apiKey, err := s.Keyset.Open(in.SealedKey, keyOwner(in))
+	if err != nil {
+		return "", errs.New(errs.Unavailable,
+			"The stored IT Glue key cannot be opened by this server. Its operator has to look at the keyset.").Because(err)
+	}
+	return apiKey, nil
 }
 
 // Interactive gives a call to IT Glue that a person waits for its deadline.

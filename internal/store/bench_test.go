@@ -3,6 +3,7 @@ package store_test
 import (
 	"testing"
 
+	"github.com/orgbridge/orgbridge/internal/event"
 	"github.com/orgbridge/orgbridge/internal/integration"
 	"github.com/orgbridge/orgbridge/internal/mapping"
 	"github.com/orgbridge/orgbridge/internal/orgsync"
@@ -84,4 +85,26 @@ func phase(b *testing.B, unit string, write func(from, to int) error) {
 		}
 	}
 	b.ReportMetric((b.Elapsed() - start).Seconds(), unit)
+}
+
+// BenchmarkDeactivate removes as many mappings as one transaction ever does.
+func BenchmarkDeactivate(b *testing.B) {
+	for engine, open := range map[string]func(testing.TB) *store.Store{"sqlite": storetest.SQLite, "postgres": storetest.Postgres} {
+		b.Run(engine, func(b *testing.B) {
+			for b.Loop() {
+				b.StopTimer()
+				s := open(b)
+				id := storetest.Account(b, s)
+				storetest.Connected(b, s, id)
+				storetest.Organizations(b, s, id, benchSize)
+				storetest.Exec(b, s, `UPDATE mappings SET state = 'active', itglue_id = CAST(place AS text), itglue_name = 'IT Glue organization', origin = 'auto'
+					FROM (SELECT organization_id AS id, row_number() OVER () AS place FROM mappings) p WHERE p.id = organization_id`)
+				storetest.Exec(b, s, `INSERT INTO directory SELECT account_id, itglue_id, itglue_name, lower(itglue_name), '', '', '', false FROM mappings`)
+				b.StartTimer()
+				if removed, err := s.Deactivate(b.Context(), id, event.Actor{}); err != nil || removed != benchSize {
+					b.Fatal(removed, err)
+				}
+			}
+		})
+	}
 }

@@ -1,6 +1,8 @@
 package store
 
 import (
+	"errors"
+
 	"gorm.io/gorm"
 
 	"github.com/orgbridge/orgbridge/internal/event"
@@ -12,14 +14,30 @@ func integrationOf(tx *gorm.DB, accountID string) *gorm.DB {
 	return tx.Model(&integrationRow{}).Where("account_id = ?", accountID)
 }
 
-// acceptCredentials ends the attention for a refused key, if there is one, and returns that fact.
+// acceptCredentials ends the attention for a refused key, if there is one, and the wait for its next try. It returns the fact.
 func acceptCredentials(tx *gorm.DB, accountID string) ([]event.Event, error) {
-	cleared := integrationOf(tx, accountID).Where("attention_code = ?", string(integration.CredentialsRejected)).
-		Updates(map[string]any{"attention_code": nil, "attention_detail": nil, "attention_since": nil, "retry_at": nil, "retries": 0})
+	rejected := string(integration.CredentialsRejected)
+	waiting := integrationOf(tx, accountID).Where("(attention_code = ? OR retry_at IS NOT NULL)", rejected).
+		Updates(map[string]any{"retry_at": nil, "retries": 0})
+	if waiting.Error != nil || waiting.RowsAffected == 0 {
+		return nil, waiting.Error
+	}
+	cleared := integrationOf(tx, accountID).Where("attention_code = ?", rejected).
+		Updates(map[string]any{"attention_code": nil, "attention_detail": nil, "attention_since": nil})
 	if cleared.Error != nil || cleared.RowsAffected == 0 {
 		return nil, cleared.Error
 	}
 	return []event.Event{{Type: event.CredentialsAccepted}}, nil
+}
+
+// recoverCredentials is acceptCredentials for a key that a person gave. What the refused one has kept from being synced is due at once,
+// unless daily syncs are paused.
+func (s *Store) recoverCredentials(tx *gorm.DB, in *integrationRow, daily bool) ([]event.Event, error) {
+	facts, err := acceptCredentials(tx, in.AccountID)
+	if err != nil || len(facts) == 0 || !daily {
+		return facts, err
+	}
+	return facts, integrationOf(tx, in.AccountID).Update("retry_at", s.now()).Error
 }
 
 // rejectCredentials notes that IT Glue refused the key of an integration that the transaction has locked, and when to try it again. It
@@ -29,18 +47,29 @@ func (s *Store) rejectCredentials(tx *gorm.DB, accountID, detail string) (facts 
 	if err != nil {
 		return nil, err
 	}
-	now := s.now()
-	known := orEmpty(in.AttentionCode) == string(integration.CredentialsRejected)
-	columns := map[string]any{"attention_detail": clean(detail)}
-	if !known {
-		columns["attention_code"], columns["attention_since"] = string(integration.CredentialsRejected), now
-		facts = []event.Event{{Type: event.CredentialsRejected, Detail: detail}}
+	if orEmpty(in.AttentionCode) != string(integration.CredentialsRejected) {
+		err = integrationOf(tx, accountID).Updates(map[string]any{
+			"attention_code": string(integration.CredentialsRejected), "attention_detail": clean(detail), "attention_since": s.now(),
+		}).Error
+		return []event.Event{{Type: event.CredentialsRejected, Detail: detail}}, errors.Join(err, s.scheduleRetry(tx, accountID, 0))
 	}
-	if !known || (in.RetryAt != nil && !in.RetryAt.After(now)) {
-		columns["retry_at"], columns["retries"] = nil, in.Retries+1
-		if delay, again := orgsync.CredentialsRetry(in.Retries); again {
-			columns["retry_at"] = now.Add(delay)
-		}
+	err = integrationOf(tx, accountID).Update("attention_detail", clean(detail)).Error
+	return nil, errors.Join(err, s.postponeRetry(tx, &in))
+}
+
+// postponeRetry plans the next try after one that was due and did not succeed. One that is not due yet stays planned.
+func (s *Store) postponeRetry(tx *gorm.DB, in *integrationRow) error {
+	if in.RetryAt == nil || in.RetryAt.After(s.now()) {
+		return nil
 	}
-	return facts, integrationOf(tx, accountID).Updates(columns).Error
+	return s.scheduleRetry(tx, in.AccountID, in.Retries)
+}
+
+// scheduleRetry plans the next try, after so many before; there may be none.
+func (s *Store) scheduleRetry(tx *gorm.DB, accountID string, retries int) error {
+	columns := map[string]any{"retry_at": nil, "retries": retries + 1}
+	if delay, again := orgsync.CredentialsRetry(retries); again {
+		columns["retry_at"] = s.now().Add(delay)
+	}
+	return integrationOf(tx, accountID).Updates(columns).Error
 }
