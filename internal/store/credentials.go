@@ -54,15 +54,10 @@ func (s *Store) rejectCredentials(tx *gorm.DB, accountID, detail string) (facts 
 		return []event.Event{{Type: event.CredentialsRejected, Detail: detail}}, errors.Join(err, s.scheduleRetry(tx, accountID, 0))
 	}
 	err = integrationOf(tx, accountID).Update("attention_detail", clean(detail)).Error
-	return nil, errors.Join(err, s.postponeRetry(tx, &in))
-}
-
-// postponeRetry plans the next try after one that was due and did not succeed. One that is not due yet stays planned.
-func (s *Store) postponeRetry(tx *gorm.DB, in *integrationRow) error {
-	if in.RetryAt == nil || in.RetryAt.After(s.now()) {
-		return nil
+	if in.RetryAt == nil || in.RetryAt.After(s.now()) { // the next try is still to come, or there is none
+		return nil, err
 	}
-	return s.scheduleRetry(tx, in.AccountID, in.Retries)
+	return nil, errors.Join(err, s.scheduleRetry(tx, accountID, in.Retries))
 }
 
 // scheduleRetry plans the next try, after so many before; there may be none.

@@ -135,21 +135,6 @@ func TestAcceptanceOnTheWayEndsTheLadder(t *testing.T) {
 	})
 }
 
-// A try that IT Glue did not answer says nothing about the key; the next one has to wait like after a refusal, not to be due for ever.
-func TestATryWithoutAnAnswerIsPutOff(t *testing.T) {
-	t.Parallel()
-	eachKeeper(t, func(k *keeper) {
-		k.sync(orgsync.CredentialsRejected)
-		k.at(time.Hour)
-		k.sync(orgsync.CredentialsUnknown)
-		k.expect(true, 6*time.Hour)
-		k.at(6 * time.Hour)
-		k.sync(orgsync.CredentialsUnknown)
-		k.expect(true, 18*time.Hour)
-		k.events(event.CredentialsRejected)
-	})
-}
-
 func TestARefreshThatIsRefusedCountsLikeASync(t *testing.T) {
 	t.Parallel()
 	eachKeeper(t, func(k *keeper) {

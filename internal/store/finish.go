@@ -148,11 +148,6 @@ func (s *Store) finishIntegration(tx *gorm.DB, ended *orgsync.Sync, o *orgsync.O
 		}
 		return s.rejectCredentials(tx, ended.AccountID, detail)
 	case orgsync.CredentialsUnknown:
-		in, err := lockIntegration(tx, ended.AccountID)
-		if err != nil {
-			return nil, err
-		}
-		return nil, s.postponeRetry(tx, &in)
 	}
 	return nil, nil
 }
