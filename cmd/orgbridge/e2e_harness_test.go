@@ -159,7 +159,7 @@ func (p *process) end(signal os.Signal) int {
 	return p.cmd.ProcessState.ExitCode()
 }
 
-// site is one installation: a database, a keyset, and a simulated IT Glue to connect to.
+// site is one installation: a database, a keyset, and a simulated IT Glue to connect to, in the region us.
 type site struct {
 	t        testing.TB
 	database string
@@ -171,16 +171,22 @@ const simKey = "ITG.e2e00000000000000000000000000000"
 
 func newSite(tb testing.TB, databaseURL string, simFlags ...string) *site {
 	tb.Helper()
-	sim := start(tb, nil, "itglue-sim", append([]string{"--addr", "127.0.0.1:0", "--api-key", simKey, "--organizations", "0"}, simFlags...)...)
-	url := sim.word("url: ")
-	s := &site{t: tb, database: databaseURL, sim: client{t: tb, base: url}}
+	sim := simulator(tb, simKey, simFlags...)
+	s := &site{t: tb, database: databaseURL, sim: sim}
 	keyset := filepath.Join(tb.TempDir(), "keyset.json")
 	s.env = []string{
 		"ORGBRIDGE_ADDR=127.0.0.1:0", "ORGBRIDGE_DATABASE_URL=" + databaseURL, "ORGBRIDGE_KEYSET=" + keyset,
-		"ORGBRIDGE_ITGLUE_US_URL=" + url, "ORGBRIDGE_ITGLUE_EU_URL=http://127.0.0.1:1", "ORGBRIDGE_ITGLUE_AU_URL=http://127.0.0.1:1",
+		"ORGBRIDGE_ITGLUE_US_URL=" + sim.base, "ORGBRIDGE_ITGLUE_EU_URL=http://127.0.0.1:1", "ORGBRIDGE_ITGLUE_AU_URL=http://127.0.0.1:1",
 	}
 	s.cli("keys", "create", "--out", keyset)
 	return s
+}
+
+// simulator starts a simulated IT Glue for one key, empty unless the flags fill it, and returns a client that works it.
+func simulator(tb testing.TB, apiKey string, flags ...string) client {
+	tb.Helper()
+	args := append([]string{"--addr", "127.0.0.1:0", "--api-key", apiKey, "--organizations", "0"}, flags...)
+	return client{t: tb, base: start(tb, nil, "itglue-sim", args...).word("url: ")}
 }
 
 // onEachEngine runs the test on a fresh database of each engine.
@@ -289,7 +295,7 @@ type (
 		ID       string
 		Kind     string
 		Status   string
-		Progress struct{ Phase string }
+		Progress struct{ Done int }
 		Counts   struct{ Listed, Unchanged, Renamed, Mapped, Unmapped, Held, Skipped int }
 	}
 	organizationView struct{ ID, Name, Domain string }
@@ -307,9 +313,30 @@ type (
 		Organization           referenceView
 		Before, After          string
 	}
-	problemView     struct{ Code string }
+	problemView struct {
+		Code   string
+		Detail string
+		Params map[string]any
+		Errors []struct{ Pointer, Code string }
+	}
+	tileView struct{ ID, Name, Status string }
+	testView struct {
+		OK               bool
+		Organizations    int
+		Code, RegionHint string
+	}
+	eventView struct {
+		Type          string
+		Actor         struct{ TokenName string }
+		SyncID        string
+		Organization  referenceView
+		Before, After map[string]any
+		Detail        string
+	}
 	integrationView struct {
 		Status     string
+		Region     string
+		APIKeyHint string
 		ActiveSync *syncView
 		LastSync   *syncView
 		Mappings   struct{ Unmapped, Active, Paused int }

@@ -1,0 +1,192 @@
+package main
+
+import (
+	"net/http"
+	"slices"
+	"testing"
+)
+
+func credentials(apiKey, region string) map[string]string {
+	return map[string]string{"apiKey": apiKey, "region": region}
+}
+
+func (g *guide) nothingWithoutAToken(*testing.T) {
+	admin := g.c.token
+	for _, token := range []string{"", "orgb_unknown"} {
+		g.c.token = token
+		g.refused("GET", "/integrations", nil, http.StatusUnauthorized, "unauthenticated")
+		g.refused("POST", "/integrations/itglue/connect", credentials(simKey, "us"), http.StatusUnauthorized, "unauthenticated")
+	}
+	g.c.token = admin
+}
+
+func (g *guide) onlyAdminsConfigure(t *testing.T) {
+	t.Helper()
+	me := call[struct {
+		Role    string
+		Account referenceView
+	}](g.c, "GET", "/me", nil, http.StatusOK)
+	is(t, "role", me.Role, "admin")
+	admin := g.c.token
+	g.c.token = g.cli("token", "create", "--account", me.Account.ID, "--role", "viewer", "--name", "reader")
+	call[any](g.c, "GET", "/integrations/itglue", nil, http.StatusOK)
+	g.refused("POST", "/integrations/itglue/connect", credentials(simKey, "us"), http.StatusForbidden, "forbidden")
+	g.refused("POST", "/integrations/itglue/test", credentials(simKey, "us"), http.StatusForbidden, "forbidden")
+	g.refused("POST", "/syncs", map[string]string{"kind": "manual"}, http.StatusForbidden, "forbidden")
+	g.c.token = admin
+}
+
+func (g *guide) integrationsPageOffersITGlue(t *testing.T) {
+	t.Helper()
+	is(t, "tile", g.tile(t), tileView{ID: "itglue", Name: "IT Glue", Status: "not_connected"})
+	in := g.integration()
+	is(t, "status", in.Status, "not_connected")
+	is(t, "organizations not mapped", in.Mappings.Unmapped, len(g.org))
+}
+
+func (g *guide) nothingWorksBeforeConnecting(*testing.T) {
+	g.refused("GET", "/integrations/itglue/organizations", nil, http.StatusConflict, "not-connected")
+	g.refused("POST", "/syncs", map[string]string{"kind": "manual"}, http.StatusConflict, "not-connected")
+	choice := map[string]string{"itglueOrganizationId": g.glue["Alpine Dental"]}
+	g.refused("PUT", "/mappings/"+g.org["Alpine Dental"], choice, http.StatusConflict, "not-connected")
+	g.refused("POST", "/mappings/"+g.org["Alpine Dental"]+"/sync", nil, http.StatusConflict, "not-connected")
+}
+
+func (g *guide) wrongKeyIsRefused(t *testing.T) {
+	t.Helper()
+	g.refused("POST", "/integrations/itglue/connect", credentials("ITG.wrong", "us"), http.StatusUnprocessableEntity, "itglue-key-rejected")
+	is(t, "status", g.integration().Status, "not_connected")
+}
+
+func (g *guide) regionIsOneOfThreeAndHinted(t *testing.T) {
+	t.Helper()
+	g.refused("POST", "/integrations/itglue/connect", credentials(simKey, "mars"), http.StatusUnprocessableEntity, "validation-failed")
+	g.refused("POST", "/integrations/itglue/connect", credentials(simKey, "au"), http.StatusBadGateway, "itglue-unavailable") // nobody is there
+	problem := g.refused("POST", "/integrations/itglue/connect", credentials(simKey, "eu"), http.StatusUnprocessableEntity, "itglue-key-rejected")
+	is(t, "hint", problem.Params["regionHint"], any("us"))
+	tested := call[testView](g.c, "POST", "/integrations/itglue/test", credentials(europeanKey, "us"), http.StatusOK)
+	is(t, "test in the wrong region", tested, testView{Code: "itglue-key-rejected", RegionHint: "eu"})
+	tested = call[testView](g.c, "POST", "/integrations/itglue/test", credentials(simKey, "us"), http.StatusOK)
+	is(t, "test", tested, testView{OK: true, Organizations: len(g.glue) + 2})
+	is(t, "status", g.integration().Status, "not_connected")
+}
+
+func (g *guide) connectingTakesKeyAndRegion(t *testing.T) {
+	t.Helper()
+	initial := g.c.ended(g.c.connect().ID)
+	is(t, "kind", initial.Kind, "initial")
+	is(t, "listed", initial.Counts.Listed, len(g.glue)+2)
+	is(t, "mapped", initial.Counts.Mapped, 4)
+	in := g.integration()
+	is(t, "region", in.Region, "us")
+	is(t, "hint of the key", in.APIKeyHint, simKey[len(simKey)-4:])
+	g.refused("POST", "/integrations/itglue/connect", credentials(simKey, "us"), http.StatusConflict, "already-connected")
+}
+
+func (g *guide) connectingIsNotified(t *testing.T) {
+	t.Helper()
+	connected := g.newest("integration.connected")
+	is(t, "actor", connected.Actor.TokenName, "e2e")
+	is(t, "region", connected.After["region"], any("us"))
+	is(t, "initial sync", g.newest("sync.succeeded").SyncID, g.integration().LastSync.ID)
+}
+
+func (g *guide) tileShowsConnected(t *testing.T) {
+	t.Helper()
+	is(t, "tile", g.tile(t), tileView{ID: "itglue", Name: "IT Glue", Status: "connected"})
+	is(t, "status", g.integration().Status, "connected")
+}
+
+func (g *guide) tile(t *testing.T) tileView {
+	t.Helper()
+	tiles := call[[]tileView](g.c, "GET", "/integrations", nil, http.StatusOK)
+	if len(tiles) != 1 {
+		t.Fatalf("%d tiles", len(tiles))
+	}
+	return tiles[0]
+}
+
+func (g *guide) equalNamesAreMapped(t *testing.T) {
+	t.Helper()
+	for _, name := range []string{"Alpine Dental", "Bayside Legal", "Delta Foods", "Evergreen Logistics"} {
+		checkRow(t, g.c.row(g.org[name]), "active", "auto", g.glue[name], "")
+		is(t, "name in the IT Glue column", g.c.row(g.org[name]).ITGlueOrganization.Name, name)
+		if facts := g.history(g.org[name]); !slices.Contains(facts, "mapping.mapped") {
+			t.Errorf("%s: %q", name, facts)
+		}
+	}
+}
+
+func (g *guide) othersShowNone(t *testing.T) {
+	t.Helper()
+	checkRow(t, g.c.row(g.org["Demo"]), "unmapped", "", "", "no-equal-name")
+	checkRow(t, g.c.row(g.org["Twin Peaks"]), "unmapped", "", "", "ambiguous")
+	is(t, "rows", len(all[rowView](g.c, "/mappings")), len(g.org))
+	summary := call[struct{ Unmapped, Active, Paused, Total int }](g.c, "GET", "/mappings/summary", nil, http.StatusOK)
+	is(t, "unmapped", summary.Unmapped, 3)
+	is(t, "active", summary.Active, 4)
+}
+
+func (g *guide) caseCounts(t *testing.T) {
+	t.Helper()
+	checkRow(t, g.c.row(g.org["Cedar architects"]), "unmapped", "", "", "no-equal-name")
+}
+
+func (g *guide) dropDownOffersUnmappedOnly(t *testing.T) {
+	t.Helper()
+	are(t, "offered", g.dropDown(""), "Cedar Architects", "Sandbox Graphus", "Twin Peaks", "Twin Peaks", "Unrelated")
+	are(t, "offered for a text in other case", g.dropDown("sANDBOX"), "Sandbox Graphus")
+	are(t, "offered for a mapped one", g.dropDown("alpine"))
+}
+
+func (g *guide) mappingIsOneToOne(t *testing.T) {
+	t.Helper()
+	taken := map[string]string{"itglueOrganizationId": g.glue["Alpine Dental"]}
+	problem := g.refused("PUT", "/mappings/"+g.org["Demo"], taken, http.StatusConflict, "itglue-organization-already-mapped")
+	is(t, "holder", problem.Params["organizationId"], any(g.org["Alpine Dental"]))
+	checkRow(t, g.c.row(g.org["Demo"]), "unmapped", "", "", "no-equal-name")
+	checkRow(t, g.c.row(g.org["Alpine Dental"]), "active", "auto", g.glue["Alpine Dental"], "")
+}
+
+func (g *guide) selectingMapsAndSwitchesOn(t *testing.T) {
+	t.Helper()
+	for organization, itglue := range map[string]string{"Demo": "Sandbox Graphus", "Cedar architects": "Cedar Architects"} {
+		row := g.selectITGlue(g.org[organization], g.glue[itglue])
+		checkRow(t, row, "active", "manual", g.glue[itglue], "")
+		is(t, "name before any sync", row.Organization.Name, organization)
+	}
+	mapped := g.newest("mapping.mapped")
+	is(t, "actor", mapped.Actor.TokenName, "e2e")
+	are(t, "offered afterwards", g.dropDown("sandbox"))
+}
+
+func (g *guide) refreshShowsTheMapping(t *testing.T) {
+	t.Helper()
+	row := g.refresh(g.org["Demo"])
+	checkRow(t, row, "active", "manual", g.glue["Sandbox Graphus"], "")
+	is(t, "name", row.Organization.Name, "Sandbox Graphus")
+	checkName(t, g.c, g.org["Demo"], "Sandbox Graphus")
+	renamed := g.newest("organization.renamed")
+	is(t, "name before", renamed.Before["name"], any("Demo"))
+	is(t, "name after", renamed.After["name"], any("Sandbox Graphus"))
+}
+
+func (g *guide) existingMappingIsChanged(t *testing.T) {
+	t.Helper()
+	bayside := g.org["Bayside Legal"]
+	checkRow(t, g.selectITGlue(bayside, g.glue["Unrelated"]), "active", "manual", g.glue["Unrelated"], "")
+	are(t, "offered instead", g.dropDown("bayside"), "Bayside Legal")
+	checkRow(t, g.selectITGlue(bayside, g.glue["Bayside Legal"]), "active", "manual", g.glue["Bayside Legal"], "")
+	checkName(t, g.c, bayside, "Bayside Legal")
+}
+
+func (g *guide) noneUnmaps(t *testing.T) {
+	t.Helper()
+	bayside := g.org["Bayside Legal"]
+	row := call[rowView](g.c, "DELETE", "/mappings/"+bayside, nil, http.StatusOK)
+	checkRow(t, row, "unmapped", "", "", "unmapped-by-person")
+	are(t, "offered again", g.dropDown("bayside"), "Bayside Legal")
+	is(t, "actor", g.newest("mapping.unmapped").Actor.TokenName, "e2e")
+	g.c.runSync("manual")
+	checkRow(t, g.c.row(bayside), "unmapped", "", "", "unmapped-by-person") // equal names, and yet not mapped again
+}

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+func (g *guide) previewChangesNothing(t *testing.T) {
+	t.Helper()
+	g.rename(g.glue["Alpine Dental"], "Alpine Dental Group")
+	_, changes := g.c.runSync("preview")
+	if change := changes["Alpine Dental"]; change.Action != "rename" || change.Status != "planned" || change.After != "Alpine Dental Group" {
+		t.Errorf("preview: %+v", changes)
+	}
+	checkName(t, g.c, g.org["Alpine Dental"], "Alpine Dental")
+}
+
+func (g *guide) manualSyncRenames(t *testing.T) {
+	t.Helper()
+	run, changes := g.c.runSync("manual")
+	is(t, "renamed", run.Counts.Renamed, 1)
+	is(t, "mapped", run.Counts.Mapped, 0)
+	is(t, "unmapped", run.Counts.Unmapped, 0)
+	is(t, "change", changes["Alpine Dental"].Status, "applied")
+	checkName(t, g.c, g.org["Alpine Dental"], "Alpine Dental Group")
+	is(t, "name in the IT Glue column", g.c.row(g.org["Alpine Dental"]).ITGlueOrganization.Name, "Alpine Dental Group")
+	renamed := g.newest("organization.renamed")
+	is(t, "sync that renamed", renamed.SyncID, run.ID)
+	is(t, "name before", renamed.Before["name"], any("Alpine Dental"))
+}
+
+func (g *guide) pausedIsLeftOut(t *testing.T) {
+	t.Helper()
+	delta := g.org["Delta Foods"]
+	checkRow(t, g.toggle(delta, false), "paused", "auto", g.glue["Delta Foods"], "")
+	is(t, "fact", g.newest("mapping.paused").Organization.ID, delta)
+	g.rename(g.glue["Delta Foods"], "Delta Foods International")
+	run, changes := g.c.runSync("manual")
+	is(t, "renamed", run.Counts.Renamed, 0)
+	checkName(t, g.c, delta, "Delta Foods")
+	if !hasChange(changes, changeView{Action: "skip", Reason: "paused"}) {
+		t.Errorf("the paused mapping is not told of: %+v", changes)
+	}
+}
+
+func (g *guide) refreshOverwritesAlsoWhenPaused(t *testing.T) {
+	t.Helper()
+	delta := g.org["Delta Foods"]
+	row := g.refresh(delta)
+	checkRow(t, row, "paused", "auto", g.glue["Delta Foods"], "")
+	is(t, "name", row.Organization.Name, "Delta Foods International")
+	checkName(t, g.c, delta, "Delta Foods International")
+	checkRow(t, g.toggle(delta, true), "active", "auto", g.glue["Delta Foods"], "")
+}
+
+// workGoesOnWhileItSyncs works on the mapping page while a sync waits for IT Glue. The sync is asked for twice, and runs once.
+func (g *guide) workGoesOnWhileItSyncs(t *testing.T) {
+	t.Helper()
+	g.slow(1, 2*time.Second)
+	manual := map[string]string{"kind": "manual"}
+	started := call[syncView](g.c, "POST", "/syncs", manual, http.StatusAccepted)
+	eventually(t, patience, "the sync to run", func() bool { return g.c.sync(started.ID).Status == "running" })
+	is(t, "sync under way", g.integration().ActiveSync.ID, started.ID)
+	is(t, "sync that a second request gets", call[syncView](g.c, "POST", "/syncs", manual, http.StatusOK).ID, started.ID)
+	g.toggle(g.org["Evergreen Logistics"], false)
+	is(t, "state meanwhile", g.c.row(g.org["Evergreen Logistics"]).State, "paused")
+	is(t, "status meanwhile", g.c.sync(started.ID).Status, "running")
+	g.fast()
+	g.c.ended(started.ID)
+	g.toggle(g.org["Evergreen Logistics"], true)
+}
+
+func (g *guide) deletedIsUnmappedBySync(t *testing.T) {
+	t.Helper()
+	alpine := g.org["Alpine Dental"]
+	g.remove(g.glue["Alpine Dental"])
+	run, changes := g.c.runSync("manual")
+	is(t, "unmapped", run.Counts.Unmapped, 1)
+	if !hasChange(changes, changeView{Action: "unmap", Status: "applied", Reason: "deleted-in-itglue"}) {
+		t.Errorf("changes: %+v", changes)
+	}
+	checkRow(t, g.c.row(alpine), "unmapped", "", "", "deleted-in-itglue")
+	checkName(t, g.c, alpine, "Alpine Dental Group")
+	unmapped := g.newest("mapping.unmapped")
+	is(t, "organization unmapped", unmapped.Organization.ID, alpine)
+	is(t, "reason", unmapped.Detail, "deleted-in-itglue")
+	is(t, "sync that unmapped", unmapped.SyncID, run.ID)
+}
+
+func (g *guide) deletedIsUnmappedByRefresh(t *testing.T) {
+	t.Helper()
+	evergreen := g.org["Evergreen Logistics"]
+	g.remove(g.glue["Evergreen Logistics"])
+	checkRow(t, g.refresh(evergreen), "unmapped", "", "", "deleted-in-itglue")
+	is(t, "reason", g.newest("mapping.unmapped").Detail, "deleted-in-itglue")
+	g.refused("POST", "/mappings/"+evergreen+"/sync", nil, http.StatusConflict, "not-mapped")
+}
+
+// onlyOrganizationsAndDomainsAreRead looks at all that IT Glue was ever asked: no passwords, and nothing but questions.
+func (g *guide) onlyOrganizationsAndDomainsAreRead(t *testing.T) {
+	t.Helper()
+	log := call[struct {
+		Count int
+		Calls []struct{ Method, Path string }
+	}](g.sim, "GET", "/_sim/calls", nil, http.StatusOK)
+	if log.Count == 0 || len(log.Calls) != log.Count {
+		t.Errorf("%d of %d calls are known", len(log.Calls), log.Count)
+	}
+	for _, c := range log.Calls {
+		if c.Method != http.MethodGet || c.Path != "/organizations" && !strings.HasPrefix(c.Path, "/organizations/") {
+			t.Errorf("IT Glue was asked %s %s", c.Method, c.Path)
+		}
+	}
+}
+
+// keyIsNeverShown reads everything that there is to read.
+func (g *guide) keyIsNeverShown(t *testing.T) {
+	t.Helper()
+	var shown strings.Builder
+	shown.WriteString(g.server.out.String())
+	for _, path := range []string{"/me", "/integrations", "/integrations/itglue", "/mappings", "/organizations", "/syncs", "/events?limit=200"} {
+		_, text := g.c.do("GET", path, nil)
+		shown.Write(text)
+	}
+	for _, key := range []string{simKey, europeanKey} {
+		if strings.Contains(shown.String(), key) {
+			t.Errorf("the key %s is shown", key)
+		}
+	}
+}
+
+func (g *guide) everythingOutlivesARestart(t *testing.T) {
+	t.Helper()
+	_, before := g.c.do("GET", "/mappings", nil)
+	g.restart(func() {})
+	_, after := g.c.do("GET", "/mappings", nil)
+	is(t, "mappings", string(after), string(before))
+	out := g.cli("healthcheck", "--addr", strings.TrimPrefix(g.server.address, "http://"))
+	is(t, "health", out, "ready")
+	terminated(t, g.server)
+}
