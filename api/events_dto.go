@@ -22,7 +22,7 @@ type eventDTO struct {
 	// - `mapping.mapped`, `mapping.unmapped`: the organization was mapped, or is not any more.
 	// - `mapping.paused`, `mapping.resumed`: its status toggle was switched.
 	// - `sync.queued`, `sync.succeeded`, `sync.held`, `sync.failed`, `sync.cancelled`: a sync began to wait, or ended so.
-	// - `removals.released`, `removals.rejected`: a person decided on the removals that a sync held.
+	// - `removals.released`, `removals.rejected`: a person decided on the removals that a sync held; `after` has their number.
 	Type string    `json:"type" validate:"required" enums:"integration.connected,integration.changed,integration.deactivated,integration.credentials-rejected,integration.credentials-accepted,daily-sync.paused,daily-sync.resumed,daily-sync.missed,organization.created,organization.renamed,organization.changed,organization.deleted,mapping.mapped,mapping.unmapped,mapping.paused,mapping.resumed,sync.queued,sync.succeeded,sync.held,sync.failed,sync.cancelled,removals.released,removals.rejected" example:"organization.renamed"` //nolint:lll // a tag cannot be wrapped
 	At   time.Time `json:"at" validate:"required" format:"date-time" example:"2026-01-31T09:30:00Z"`
 	// The token that asked for it; null for what orgbridge did by itself.

@@ -41,6 +41,7 @@ type fake struct {
 	next   *page.Position
 	start  bool
 	active *orgsync.Sync
+	last   *orgsync.Sync
 	test   integration.TestResult
 }
 
@@ -140,7 +141,7 @@ func (f *fake) ActiveSync(ctx context.Context, accountID string) (*orgsync.Sync,
 }
 
 func (f *fake) LastSync(ctx context.Context, accountID string) (*orgsync.Sync, error) {
-	return nil, f.call(ctx, "LastSync", accountID)
+	return f.last, f.call(ctx, "LastSync", accountID)
 }
 
 func (f *fake) Connect(ctx context.Context, accountID string, by event.Actor, apiKey, region string) (integration.Integration, error) {
@@ -229,6 +230,25 @@ func (f *fake) Sync(ctx context.Context, accountID, id string) (orgsync.Sync, er
 		return orgsync.Sync{}, err
 	}
 	return oneSync(), known(id, syncID)
+}
+
+func (f *fake) answerSync(ctx context.Context, method, accountID, id string, by event.Actor) (orgsync.Sync, error) {
+	if err := f.call(ctx, method, accountID, id, by); err != nil {
+		return orgsync.Sync{}, err
+	}
+	return oneSync(), known(id, syncID)
+}
+
+func (f *fake) CancelSync(ctx context.Context, accountID, id string, by event.Actor) (orgsync.Sync, error) {
+	return f.answerSync(ctx, "CancelSync", accountID, id, by)
+}
+
+func (f *fake) Release(ctx context.Context, accountID, id string, by event.Actor) (orgsync.Sync, error) {
+	return f.answerSync(ctx, "Release", accountID, id, by)
+}
+
+func (f *fake) RejectRemovals(ctx context.Context, accountID, id string, by event.Actor) (orgsync.Sync, error) {
+	return f.answerSync(ctx, "RejectRemovals", accountID, id, by)
 }
 
 func (f *fake) Syncs(ctx context.Context, accountID string, filter orgsync.Filter) (page.Page[orgsync.Sync], error) {

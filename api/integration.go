@@ -188,7 +188,7 @@ func (s *server) answerIntegration(c echo.Context, status int, in *integration.I
 		return err
 	}
 	if in == nil {
-		return c.JSON(status, toIntegration(nil, counts, nil, nil))
+		return c.JSON(status, toIntegration(nil, counts, nil, nil, nil))
 	}
 	active, err := s.Integrations.ActiveSync(ctx, id)
 	if err != nil {
@@ -198,8 +198,32 @@ func (s *server) answerIntegration(c echo.Context, status int, in *integration.I
 	if err != nil {
 		return err
 	}
+	held, err := s.heldSync(c, in, last)
+	if err != nil {
+		return err
+	}
 	if status == http.StatusCreated && active == nil {
 		active = last // the initial sync of a small account may have ended already: its starter wants its id all the same
 	}
-	return c.JSON(status, toIntegration(in, counts, active, last))
+	return c.JSON(status, toIntegration(in, counts, active, last, held))
+}
+
+// heldSync is the sync whose removals wait for a person, nil when none do. It is the last one, unless that failed or was cancelled.
+func (s *server) heldSync(c echo.Context, in *integration.Integration, last *orgsync.Sync) (*orgsync.Sync, error) {
+	held := last
+	if in.HeldSyncID == "" {
+		return nil, nil //nolint:nilnil // that nothing waits is the good case
+	}
+	if held == nil || held.ID != in.HeldSyncID {
+		sync, err := s.Syncs.Sync(c.Request().Context(), accountID(c), in.HeldSyncID)
+		if err != nil {
+			return nil, err
+		}
+		held = &sync
+	}
+	if held.Status != orgsync.Held { // decided on since the integration was read
+		in.HeldSyncID = ""
+		return nil, nil //nolint:nilnil // as above
+	}
+	return held, nil
 }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/orgbridge/orgbridge/internal/integration"
@@ -59,10 +60,14 @@ type integrationDTO struct {
 
 // attentionDTO is what the integration needs a person for.
 type attentionDTO struct {
-	// - `credentials-rejected`: IT Glue refused the API key during a sync. Nothing was changed.
-	Code   string    `json:"code" validate:"required" enums:"credentials-rejected" example:"credentials-rejected"`
-	Detail string    `json:"detail" validate:"required" example:"IT Glue refuses the API key."`
+	// - `credentials-rejected`: IT Glue refused the API key during a sync. Nothing was changed. It goes before anything else.
+	// - `removals-held`: the last sync would have removed more mappings than `removalLimitPercent` allows. Release or reject these
+	//   removals.
+	Code   string    `json:"code" validate:"required" enums:"credentials-rejected,removals-held" example:"removals-held"`
+	Detail string    `json:"detail" validate:"required" example:"Removals of mappings that wait for a decision: 40."`
 	Since  time.Time `json:"since" validate:"required" format:"date-time" example:"2026-01-31T09:30:00Z"`
+	// The sync that waits for the decision; null unless the code is `removals-held`.
+	SyncID *string `json:"syncId" validate:"required" format:"uuid" extensions:"x-nullable" example:"0198c5d0-5a4e-7c3b-9d2e-6f1a2b3c4d5e"`
 } //	@name	Attention
 
 type mappingCountsDTO struct {
@@ -119,15 +124,30 @@ func statusOf(in *integration.Integration) string {
 	switch {
 	case in == nil:
 		return "not_connected"
-	case in.Attention != nil:
+	case in.Attention != nil, in.HeldSyncID != "":
 		return "attention"
 	default:
 		return "connected"
 	}
 }
 
+// attentionOf is what a person should look at. held is the sync that waits for a decision on its removals, nil when none does.
+func attentionOf(in *integration.Integration, held *orgsync.Sync) *attentionDTO {
+	switch a := in.Attention; {
+	case a != nil:
+		return &attentionDTO{Code: string(a.Code), Detail: a.Detail, Since: a.Since.UTC()}
+	case held != nil:
+		return &attentionDTO{
+			Code: "removals-held", Since: held.FinishedAt.UTC(), SyncID: &held.ID,
+			Detail: fmt.Sprintf("Removals of mappings that wait for a decision: %d.", held.Counts.Held),
+		}
+	default:
+		return nil
+	}
+}
+
 // toIntegration tells how the connection stands; in is nil when there is none.
-func toIntegration(in *integration.Integration, counts mapping.Summary, active, last *orgsync.Sync) integrationDTO {
+func toIntegration(in *integration.Integration, counts mapping.Summary, active, last, held *orgsync.Sync) integrationDTO {
 	out := integrationDTO{
 		ID: itglueID, Status: statusOf(in),
 		Mappings: mappingCountsDTO{Unmapped: counts.Unmapped, Active: counts.Active, Paused: counts.Paused},
@@ -139,9 +159,7 @@ func toIntegration(in *integration.Integration, counts mapping.Summary, active, 
 	out.ConnectedAt, out.ListedAt = utc(&in.ConnectedAt), utc(in.ListedAt)
 	out.RemovalLimitPercent = &in.RemovalLimitPercent
 	out.ActiveSync, out.LastSync = toSyncOrNull(active), toSyncOrNull(last)
-	if a := in.Attention; a != nil {
-		out.Attention = &attentionDTO{Code: string(a.Code), Detail: a.Detail, Since: a.Since.UTC()}
-	}
+	out.Attention = attentionOf(in, held)
 	return out
 }
 

@@ -33,7 +33,8 @@ const (
 	integrationJSON = `{"id":"itglue","status":"connected","region":"eu","apiKeyHint":"9f3c","connectedAt":"2026-01-31T11:00:00Z",` +
 		`"autoMap":"on_connect","removalLimitPercent":10,"listedAt":"2026-01-31T11:00:00Z","lastSync":null,"activeSync":null,` +
 		`"attention":null,"mappings":{"unmapped":3,"active":2,"paused":1}}`
-	oneMapping = api.Base + "/mappings/" + orgID
+	oneMapping  = api.Base + "/mappings/" + orgID
+	oneSyncPath = api.Base + "/syncs/" + syncID
 )
 
 // TestAnswers fixes the wire format: the exact JSON of each kind of answer.
@@ -71,6 +72,9 @@ func TestAnswers(t *testing.T) {
 		{"syncs", request{method: "GET", path: api.Base + "/syncs", token: "viewer"}, 200, `{"items":[` + syncJSON + `],"nextCursor":null}`},
 		{"sync", request{method: "GET", path: api.Base + "/syncs/" + syncID, token: "viewer"}, 200, syncJSON},
 		{"start", request{method: "POST", path: api.Base + "/syncs", token: "admin", body: `{"kind":"preview"}`}, 202, syncJSON},
+		{"cancel", request{method: "POST", path: oneSyncPath + "/cancel", token: "admin"}, 200, syncJSON},
+		{"release", request{method: "POST", path: oneSyncPath + "/release", token: "admin"}, 202, syncJSON},
+		{"reject", request{method: "POST", path: oneSyncPath + "/reject", token: "admin"}, 200, syncJSON},
 		{"events", request{method: "GET", path: api.Base + "/events?count=true", token: "viewer"}, 200,
 			`{"items":[{"id":"` + oneEvent().ID() + `","sequence":7,"type":"organization.renamed","at":"2026-01-31T11:00:00Z",` +
 				`"actor":{"tokenId":"` + tokenID + `","tokenName":"Nightly"},"syncId":"` + syncID + `","organization":{"id":"` + orgID +
@@ -120,6 +124,7 @@ func TestLocations(t *testing.T) {
 	}{
 		{r: start, status: 202, want: "/api/v1/syncs/" + syncID},
 		{r: start, running: true, status: 200, want: "/api/v1/syncs/" + syncID},
+		{r: request{method: "POST", path: oneSyncPath + "/release", token: "admin"}, status: 202, want: oneSyncPath},
 		{r: request{method: "POST", path: connect, token: "admin", body: `{"apiKey":"k","region":"eu"}`}, status: 201, want: "/api/v1/integrations/itglue"},
 	} {
 		s.fake.start = !c.running
@@ -162,13 +167,41 @@ func TestAnIntegrationThatNeedsAttention(t *testing.T) {
 	s.fake.in.Attention = &integration.Attention{Code: integration.CredentialsRejected, Detail: "Refused.", Since: noon()}
 	a := do(t, s, request{method: "GET", path: api.Base + "/integrations/itglue", token: "viewer"})
 	for _, want := range []string{
-		`"status":"attention"`, `"attention":{"code":"credentials-rejected","detail":"Refused.","since":"2026-01-31T11:00:00Z"}`,
+		`"status":"attention"`, `"attention":{"code":"credentials-rejected","detail":"Refused.","since":"2026-01-31T11:00:00Z","syncId":null}`,
 		`"activeSync":{"id":"` + syncID + `"`, `"progress":{"phase":null,`, `"error":null`, `"requestedBy":null`,
 	} {
 		if !strings.Contains(a.body, want) {
 			t.Errorf("no %s in %s", want, a.body)
 		}
 	}
+}
+
+func TestAnIntegrationWithHeldRemovals(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	held := oneSync()
+	held.Status, held.FinishedAt, held.Counts.Held = orgsync.Held, held.StartedAt, 40
+	s.fake.in.HeldSyncID, s.fake.last = syncID, &held
+	wantIn := func(texts ...string) {
+		t.Helper()
+		a := do(t, s, request{method: "GET", path: api.Base + "/integrations/itglue", token: "viewer"})
+		for _, want := range texts {
+			if !strings.Contains(a.body, want) {
+				t.Errorf("no %s in %s", want, a.body)
+			}
+		}
+	}
+	wantIn(`"status":"attention"`, `"attention":{"code":"removals-held","detail":"Removals of mappings that wait for a decision: 40.",`+
+		`"since":"2026-01-31T11:00:00Z","syncId":"`+syncID+`"}`)
+	a := do(t, s, request{method: "GET", path: api.Base + "/integrations", token: "viewer"})
+	if want := `[{"id":"itglue","name":"IT Glue","status":"attention"}]`; !sameJSON(t, a.body, want) {
+		t.Errorf("the tiles are %s", a.body)
+	}
+	s.fake.last = nil // a later one failed: the sync that waits is read by its id, and it is running by now
+	wantIn(`"status":"connected"`, `"attention":null`)
+	s.fake.last = &held
+	s.fake.in.Attention = &integration.Attention{Code: integration.CredentialsRejected, Detail: "Refused.", Since: noon()}
+	wantIn(`"status":"attention"`, `"attention":{"code":"credentials-rejected",`, `"syncId":null`)
 }
 
 func TestAnOrganizationThatIsNotMapped(t *testing.T) {
@@ -222,6 +255,9 @@ func TestWritesReachTheServices(t *testing.T) {
 		{request{method: "DELETE", path: oneMapping}, "Unmap", []any{accountA, orgID, by}},
 		{request{method: "POST", path: oneMapping + "/sync"}, "Refresh", []any{accountA, orgID, by}},
 		{request{method: "POST", path: api.Base + "/syncs", body: `{"kind":"preview"}`}, "Start", []any{accountA, by, orgsync.Preview}},
+		{request{method: "POST", path: oneSyncPath + "/cancel"}, "CancelSync", []any{accountA, syncID, by}},
+		{request{method: "POST", path: oneSyncPath + "/release"}, "Release", []any{accountA, syncID, by}},
+		{request{method: "POST", path: oneSyncPath + "/reject"}, "RejectRemovals", []any{accountA, syncID, by}},
 	} {
 		s := newServer(t)
 		c.r.token = "admin"

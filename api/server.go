@@ -134,6 +134,9 @@ func (s *server) routes() []route {
 		{method: get, path: base + "/syncs", permission: read, query: true, handler: s.listSyncs},
 		{method: post, path: base + "/syncs", permission: write, handler: s.startSync},
 		{method: get, path: base + "/syncs/:syncId", permission: read, handler: s.getSync},
+		{method: post, path: base + "/syncs/:syncId/cancel", permission: write, handler: s.cancelSync},
+		{method: post, path: base + "/syncs/:syncId/release", permission: write, handler: s.releaseRemovals},
+		{method: post, path: base + "/syncs/:syncId/reject", permission: write, handler: s.rejectRemovals},
 		{method: get, path: base + "/syncs/:syncId/changes", permission: read, query: true, handler: s.listSyncChanges},
 
 		{method: get, path: base + "/events", permission: read, query: true, handler: s.listEvents},

@@ -12,8 +12,17 @@ import (
 	"github.com/orgbridge/orgbridge/internal/page"
 )
 
-// SyncStore reads syncs and their changes.
+// SyncStore reads syncs and takes the decisions on them that nothing has to be done for.
 type SyncStore interface {
+	SyncReader
+	// CancelSync answers [errs.NotFound] or [errs.SyncEnded].
+	CancelSync(ctx context.Context, accountID, id string, by event.Actor) (orgsync.Sync, error)
+	// RejectRemovals answers as [SyncService.Release].
+	RejectRemovals(ctx context.Context, accountID, id string, by event.Actor) (orgsync.Sync, error)
+}
+
+// SyncReader reads syncs and their changes.
+type SyncReader interface {
 	// Sync answers [errs.NotFound] when the account has no such sync.
 	Sync(ctx context.Context, accountID, id string) (orgsync.Sync, error)
 	Syncs(ctx context.Context, accountID string, f orgsync.Filter) (page.Page[orgsync.Sync], error)
@@ -23,10 +32,13 @@ type SyncStore interface {
 	CountSyncChanges(ctx context.Context, accountID, syncID string, f orgsync.ChangeFilter) (int, error)
 }
 
-// SyncService starts syncs.
+// SyncService has syncs done.
 type SyncService interface {
 	// Start returns the account's queued or running sync with started false when there is one. It answers [errs.NotConnected].
 	Start(ctx context.Context, accountID string, kind orgsync.Kind, by event.Actor) (sync orgsync.Sync, started bool, err error)
+	// Release has held removals made. It answers [errs.NotFound], [errs.NotHeld], [errs.NotConnected], [errs.SyncActive] or
+	// [errs.HeldSetChanged].
+	Release(ctx context.Context, accountID, id string, by event.Actor) (orgsync.Sync, error)
 	// Refresh syncs one organization at once. It answers [errs.NotFound], [errs.NotConnected], [errs.NotMapped], [errs.Conflict] or
 	// an IT Glue code.
 	Refresh(ctx context.Context, accountID, organizationID string, by event.Actor) (mapping.Row, error)
@@ -102,6 +114,10 @@ func (s *server) startSync(c echo.Context) error {
 	if started {
 		status = http.StatusAccepted
 	}
+	return answerLocatedSync(c, status, sync)
+}
+
+func answerLocatedSync(c echo.Context, status int, sync orgsync.Sync) error {
 	c.Response().Header().Set(echo.HeaderLocation, base+"/syncs/"+sync.ID)
 	return c.JSON(status, toSync(sync))
 }
@@ -109,7 +125,7 @@ func (s *server) startSync(c echo.Context) error {
 // getSync reads one sync.
 //
 // @Summary Read a sync
-// @Description Read again until `finishedAt` is not null, to follow a sync.
+// @Description Read again until `finishedAt` is not null, to follow a sync. `progress` tells how far it is.
 // @ID getSync
 // @Tags Syncs
 // @Security BearerAuth
@@ -124,6 +140,97 @@ func (s *server) getSync(c echo.Context) error {
 		return err
 	}
 	sync, err := s.Syncs.Sync(c.Request().Context(), accountID(c), id)
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, toSync(sync))
+}
+
+// cancelSync stops a sync.
+//
+// @Summary Cancel a sync
+// @Description Stops a queued or running sync. From the answer on it changes nothing more, and another one can be started. What it did
+// @Description until then stays and is counted. To cancel a sync that is cancelled already has no effect.
+// @Description
+// @Description Released removals that have not been made yet stay undone: the next sync asks again.
+// @ID cancelSync
+// @Tags Syncs
+// @Security BearerAuth
+// @Param syncId path string true "Id of the sync" format(uuid)
+// @Success 200 {object} syncDTO "The sync, cancelled"
+// @Failure 403 {object} Problem "`forbidden`: this takes a token with the role `admin`."
+// @Failure 404 {object} Problem "`not-found`: the account has nothing with this id."
+// @Failure 409 {object} Problem "`sync-ended`: the sync has come to its end."
+// @Router /syncs/{syncId}/cancel [post]
+func (s *server) cancelSync(c echo.Context) error {
+	id, err := pathID(c, "syncId")
+	if err != nil {
+		return err
+	}
+	sync, err := s.Syncs.CancelSync(c.Request().Context(), accountID(c), id, actor(c))
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, toSync(sync))
+}
+
+// releaseRemovals has held removals made.
+//
+// @Summary Release held removals
+// @Description Decides that the removals held by this sync are to be made: read them beforehand, as the changes of the sync in the
+// @Description status `held`. The sync is queued again and asks IT Glue for each of the organizations once more. Where IT Glue says that
+// @Description it is gone, the mapping is removed, whatever `removalLimitPercent` is; any other change is refused, with its reason. Then
+// @Description the sync has `succeeded`. When IT Glue cannot be asked, the sync is `held` again with what is left, and `error` tells why.
+// @Description
+// @Description Only the last sync of the whole account can be decided on, once, and only while all of its held mappings are active and as
+// @Description they were. Otherwise start a new sync.
+// @ID releaseRemovals
+// @Tags Syncs
+// @Security BearerAuth
+// @Param syncId path string true "Id of the sync" format(uuid)
+// @Success 202 {object} syncDTO "The sync, queued again"
+// @Header 202 {string} Location "Address of the sync"
+// @Failure 403 {object} Problem "`forbidden`: this takes a token with the role `admin`."
+// @Failure 404 {object} Problem "`not-found`: the account has nothing with this id."
+// @Failure 409 {object} Problem "`not-held`: no removals of this sync wait for a decision, or it was taken already. `not-connected`: the account is not connected to IT Glue. `sync-active`: another sync is queued or running, named in `params.syncId`."
+// @Failure 412 {object} Problem "`held-set-changed`: a later sync has taken the place of this one, or a mapping was changed since; nothing was done."
+// @Router /syncs/{syncId}/release [post]
+func (s *server) releaseRemovals(c echo.Context) error {
+	id, err := pathID(c, "syncId")
+	if err != nil {
+		return err
+	}
+	sync, err := s.SyncService.Release(c.Request().Context(), accountID(c), id, actor(c))
+	if err != nil {
+		return err
+	}
+	return answerLocatedSync(c, http.StatusAccepted, sync)
+}
+
+// rejectRemovals has held removals not made.
+//
+// @Summary Reject held removals
+// @Description Decides that the mappings stay: the removals held by this sync are refused as `rejected-by-person`, and the sync has
+// @Description `succeeded`. The next sync asks again if the organizations are still missing in IT Glue; to keep an organization out of
+// @Description that, pause its mapping.
+// @Description
+// @Description The decision can be taken under the same conditions as a release.
+// @ID rejectRemovals
+// @Tags Syncs
+// @Security BearerAuth
+// @Param syncId path string true "Id of the sync" format(uuid)
+// @Success 200 {object} syncDTO "The sync, succeeded"
+// @Failure 403 {object} Problem "`forbidden`: this takes a token with the role `admin`."
+// @Failure 404 {object} Problem "`not-found`: the account has nothing with this id."
+// @Failure 409 {object} Problem "`not-held`: no removals of this sync wait for a decision, or it was taken already. `not-connected`: the account is not connected to IT Glue. `sync-active`: another sync is queued or running, named in `params.syncId`."
+// @Failure 412 {object} Problem "`held-set-changed`: a later sync has taken the place of this one, or a mapping was changed since; nothing was done."
+// @Router /syncs/{syncId}/reject [post]
+func (s *server) rejectRemovals(c echo.Context) error {
+	id, err := pathID(c, "syncId")
+	if err != nil {
+		return err
+	}
+	sync, err := s.Syncs.RejectRemovals(c.Request().Context(), accountID(c), id, actor(c))
 	if err != nil {
 		return err
 	}

@@ -20,40 +20,44 @@ type syncDTO struct {
 	// - `preview`: plans the changes and makes none.
 	// - `organization`: the refresh of one organization.
 	Kind string `json:"kind" validate:"required" enums:"initial,manual,preview,organization" example:"manual"`
-	// - `queued`: not begun yet, or waiting for another attempt; `error` then tells why the last one failed.
+	// - `queued`: not begun yet, or waiting for another attempt; `error` then tells why the last one failed. After a release: about to
+	//   make the released removals.
 	// - `running`: under way.
 	// - `succeeded`: ended; all planned changes were made or refused with a reason.
-	// - `held`: ended, but more mappings would have been removed than `removalLimitPercent` allows. These removals are recorded as
-	//   held and not made; all other changes were made.
+	// - `held`: ended, but more mappings would have been removed than `removalLimitPercent` allows. These removals wait for a person,
+	//   who releases or rejects them; all other changes were made. After a release that did not come to its end, `error` tells why.
 	// - `failed`: ended without success; `error` tells why.
-	// - `cancelled`: stopped before its end.
+	// - `cancelled`: stopped before its end; what it did until then stays.
 	Status   string          `json:"status" validate:"required" enums:"queued,running,succeeded,held,failed,cancelled" example:"succeeded"`
 	Progress syncProgressDTO `json:"progress" validate:"required"`
 	// What the sync did so far or, as a preview, would do.
 	Counts syncCountsDTO `json:"counts" validate:"required"`
-	// Why the sync failed or, while it is queued again, why the last attempt did.
+	// Why the sync failed or, while it is queued or held again, why the last attempt did.
 	Error *syncErrorDTO `json:"error" validate:"required" extensions:"x-nullable"`
 	// Number of earlier attempts.
 	Attempt   int       `json:"attempt" validate:"required" minimum:"0" example:"0"`
 	CreatedAt time.Time `json:"createdAt" validate:"required" format:"date-time" example:"2026-01-31T09:30:00Z"`
 	// Null before the sync has begun.
 	StartedAt *time.Time `json:"startedAt" validate:"required" format:"date-time" extensions:"x-nullable" example:"2026-01-31T09:30:01Z"`
-	// Null before the sync has ended.
+	// Null before the sync has ended; set anew when held removals were released or rejected.
 	FinishedAt *time.Time `json:"finishedAt" validate:"required" format:"date-time" extensions:"x-nullable" example:"2026-01-31T09:30:04Z"`
 	// The token that the sync was started with; null when there was none.
 	RequestedBy *requesterDTO `json:"requestedBy" validate:"required" extensions:"x-nullable"`
 } //	@name	Sync
 
 type syncProgressDTO struct {
-	// Null before the sync has begun.
+	// The phases in their order; a sync that has nothing to do in one leaves it out. After the end it is the last one. Null before the
+	// sync has begun, and for the refresh of one organization.
 	//
 	// - `listing`: reads the list of IT Glue organizations.
-	// - `confirming`: asks IT Glue for those that are mapped and were not in the list.
-	// - `applying`: makes the changes.
+	// - `confirming`: asks IT Glue for those that are mapped and were not in the list. After a release this is the only phase: what is
+	//   gone is removed in it.
+	// - `applying`: makes the changes or, as a preview, records them.
 	Phase *string `json:"phase" validate:"required" enums:"listing,confirming,applying" extensions:"x-nullable" example:"applying"`
-	// Steps of the phase that are done.
+	// Steps of the phase that are done: organizations listed, organizations asked for, changes made. Written about once a second. It
+	// begins anew with each phase and each attempt.
 	Done int `json:"done" validate:"required" minimum:"0" example:"120"`
-	// All steps of the phase; 0 while unknown.
+	// All steps of the phase; 0 while unknown. `confirming` ends early when there are more than may be removed.
 	Total int `json:"total" validate:"required" minimum:"0" example:"120"`
 } //	@name	SyncProgress
 
@@ -69,7 +73,7 @@ type syncCountsDTO struct {
 	Mapped int `json:"mapped" validate:"required" minimum:"0" example:"3"`
 	// Organizations that were unmapped, because their IT Glue organization is gone.
 	Unmapped int `json:"unmapped" validate:"required" minimum:"0" example:"1"`
-	// Removals of mappings that were held and not made.
+	// Removals of mappings that were held and neither released nor rejected.
 	Held int `json:"held" validate:"required" minimum:"0" example:"0"`
 	// Changes that were not made, each with its reason.
 	Skipped int `json:"skipped" validate:"required" minimum:"0" example:"0"`
@@ -105,7 +109,8 @@ type changeDTO struct {
 	Action string `json:"action" validate:"required" enums:"map,rename,unmap,skip" example:"rename"`
 	// - `planned`: not made, because the sync is a preview or has not come to it.
 	// - `applied`: made.
-	// - `held`: a removal that was recorded and not made, because there were too many of them. No call releases it yet.
+	// - `held`: a removal that was recorded and not made, because there were too many of them. While the sync is `held`, a person
+	//   can release or reject it.
 	// - `refused`: not made, for the reason given.
 	Status string `json:"status" validate:"required" enums:"planned,applied,held,refused" example:"applied"`
 	// Why the change was made, held or refused.
@@ -122,7 +127,8 @@ type changeDTO struct {
 	// - `name-too-long` (skip): the name in IT Glue has more than 255 characters.
 	// - `name-not-legal` (skip): the name in IT Glue has characters that no name may have.
 	// - `changed-since-the-listing` (any, refused): somebody changed the organization or its mapping meanwhile; that wins.
-	Reason string `json:"reason" validate:"required" enums:"equal-name,renamed-in-itglue,deleted-in-itglue,absent-from-listing,absent-but-readable,absence-not-confirmed,paused,ambiguous,name-blank,name-too-long,name-not-legal,changed-since-the-listing" example:"renamed-in-itglue"` //nolint:lll // a tag cannot be wrapped
+	// - `rejected-by-person` (unmap, refused): it was held, and somebody decided to keep the mapping.
+	Reason string `json:"reason" validate:"required" enums:"equal-name,renamed-in-itglue,deleted-in-itglue,absent-from-listing,absent-but-readable,absence-not-confirmed,paused,ambiguous,name-blank,name-too-long,name-not-legal,changed-since-the-listing,rejected-by-person" example:"renamed-in-itglue"` //nolint:lll // a tag cannot be wrapped
 	// The organization, with the name that it had.
 	Organization organizationReferenceDTO `json:"organization" validate:"required"`
 	// Null for a skip that is about no single IT Glue organization.
