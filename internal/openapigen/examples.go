@@ -117,8 +117,8 @@ func (e *examples) addProblems(doc *openapi3.T) {
 	}
 }
 
-// addProblem gives a failure one example for each code that its description names. The faults of a request with a body are those of an
-// empty object.
+// addProblem gives a failure one example for each code that its description names. The faults of a request whose body has required
+// fields are those of an empty object.
 func (e *examples) addProblem(answer *openapi3.Response, status int, instance string, body *openapi3.RequestBodyRef) {
 	media := answer.Content[problemMediaType]
 	if media == nil {
@@ -133,8 +133,8 @@ func (e *examples) addProblem(answer *openapi3.Response, status int, instance st
 			"type": problemTypes + code, "status": status, "code": code, "instance": instance, "requestId": exampleID,
 		}
 		maps.Copy(value, e.Problems[code])
-		if value["errors"] != nil && body != nil {
-			value["errors"] = missingFields(body.Value.Content[jsonMediaType].Schema.Value.Required)
+		if faults := missingFields(body); value["errors"] != nil && len(faults) > 0 {
+			value["errors"] = faults
 		}
 		if media.Examples == nil {
 			media.Examples = openapi3.Examples{}
@@ -143,9 +143,11 @@ func (e *examples) addProblem(answer *openapi3.Response, status int, instance st
 	}
 }
 
-func missingFields(names []string) []any {
-	faults := make([]any, 0, len(names))
-	for _, name := range names {
+func missingFields(body *openapi3.RequestBodyRef) (faults []any) {
+	if body == nil {
+		return nil
+	}
+	for _, name := range body.Value.Content[jsonMediaType].Schema.Value.Required {
 		faults = append(faults, map[string]any{"pointer": "/" + name, "code": "required", "detail": "This field is required."})
 	}
 	return faults
