@@ -117,6 +117,9 @@ func checkSyntax(body []byte) error {
 	}
 }
 
+// sent is a field that only notes that it is there, whatever its value.
+type sent bool
+
 // faults collects what is wrong with a request.
 type faults struct{ list []errs.Field }
 
@@ -172,6 +175,10 @@ func (f *faults) fill(pointer string, object []byte, into reflect.Value) bool {
 
 // set puts a value into a field. JSON null is no value of any type: a field is left out instead.
 func (f *faults) set(pointer string, value jsontext.Value, field reflect.Value) {
+	if field.Type() == reflect.TypeFor[sent]() {
+		field.SetBool(true)
+		return
+	}
 	if value.Kind() == jsontext.KindNull {
 		f.add(pointer, faultWrongType, expected(field.Type()))
 		return
@@ -292,10 +299,14 @@ func newValidator() (*validator.Validate, error) {
 			return len(l.Field().String()) <= 500 && only(l.Field().String(), '!', '~')
 		}),
 		v.RegisterValidation("itglueid", func(l validator.FieldLevel) bool {
-			return len(l.Field().String()) <= 20 && only(l.Field().String(), '0', '9')
+			return isITGlueID(l.Field().String())
 		}),
 	)
 }
+
+// isITGlueID tells whether a text can be an id of IT Glue's. To IT Glue, ids are numbers: it would answer for another spelling than was
+// asked for.
+func isITGlueID(s string) bool { return len(s) <= 20 && only(s, '0', '9') && s[0] != '0' }
 
 // only tells whether a text is not empty and all its characters are in the range.
 func only(s string, first, last rune) bool {
@@ -309,6 +320,8 @@ func limit(b validator.FieldError) (code, detail string) {
 	switch {
 	case b.Kind() == reflect.String && most:
 		return faultTooLong, fmt.Sprintf("This must not be longer than %s characters.", b.Param())
+	case b.Kind() == reflect.String:
+		return faultRequired, "This field must not be empty."
 	case b.Kind() == reflect.Slice && most:
 		return faultTooLong, fmt.Sprintf("This must not have more than %s items.", b.Param())
 	case b.Kind() == reflect.Slice:
@@ -323,7 +336,7 @@ func limit(b validator.FieldError) (code, detail string) {
 // rule turns a broken rule into a code and a sentence.
 func rule(b validator.FieldError) (code, detail string) {
 	switch b.Tag() {
-	case "required":
+	case "required", "required_without":
 		return faultRequired, "This field is required."
 	case "min", "max":
 		return limit(b)
@@ -332,7 +345,7 @@ func rule(b validator.FieldError) (code, detail string) {
 	case "apikey":
 		return faultInvalid, "An API key has 1 to 500 visible ASCII characters and no spaces."
 	case "itglueid":
-		return faultInvalid, "An IT Glue id is a string of digits."
+		return faultInvalid, "An IT Glue id is a string of digits, the first of them not 0."
 	default:
 		return faultInvalid, "This value is not valid."
 	}

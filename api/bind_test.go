@@ -306,8 +306,8 @@ func TestFieldsThatAreNotOffered(t *testing.T) {
 			continue
 		}
 		for _, field := range fields {
-			if strings.Contains(body, `"`+field+`"`) {
-				continue
+			if strings.Contains(body, `"`+field+`"`) || field == "domain" && strings.HasPrefix(body, `{"name"`) {
+				continue // a domain is offered, or refused in a way of its own
 			}
 			extended := strings.TrimSuffix(body, "}") + `,"` + field + `":"x"}`
 			a := do(t, s, request{method: r.Method, path: pathWithIDs(r.Path), token: "admin", body: extended})

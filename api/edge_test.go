@@ -425,7 +425,7 @@ func TestEveryRouteRefusesUnknownParameters(t *testing.T) {
 
 // pathWithIDs is the path of a route about what the fake knows.
 func pathWithIDs(path string) string {
-	return strings.NewReplacer(":organizationId", orgID, ":syncId", syncID).Replace(path)
+	return strings.NewReplacer(":organizationId", orgID, ":itglueId", "42", ":syncId", syncID).Replace(path)
 }
 
 // bodyOf is a body that a route accepts.
@@ -436,6 +436,10 @@ func bodyOf(r api.RouteInfo) string {
 		return `{"apiKey":"` + canary + `","region":"us"}`
 	case "POST /organizations":
 		return `{"name":"Contoso","domain":"contoso.com","emailPlatform":"microsoft_365"}`
+	case "POST /organizations/import":
+		return `{"items":[{"itglueOrganizationId":"42","emailPlatform":"microsoft_365"}]}`
+	case "PATCH /organizations/:organizationId":
+		return `{"name":"Contoso","emailPlatform":"microsoft_365"}`
 	case "PUT /mappings/:organizationId":
 		return `{"itglueOrganizationId":"42"}`
 	case "PATCH /mappings/:organizationId":

@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -43,6 +44,8 @@ type fake struct {
 	active *orgsync.Sync
 	last   *orgsync.Sync
 	test   integration.TestResult
+
+	imported []organization.Outcome
 }
 
 func newFake() *fake {
@@ -177,6 +180,35 @@ func (f *fake) CountOrganizations(ctx context.Context, accountID string, filter 
 
 func (f *fake) Create(ctx context.Context, accountID string, n organization.New, by event.Actor) (organization.Organization, error) {
 	return contoso(), f.call(ctx, "Create", accountID, n, by)
+}
+
+func (f *fake) Update(
+	ctx context.Context, accountID, id string, change organization.Change, by event.Actor,
+) (organization.Organization, error) {
+	if err := f.call(ctx, "Update", accountID, id, change, by); err != nil {
+		return organization.Organization{}, err
+	}
+	return contoso(), known(id, orgID)
+}
+
+func (f *fake) DeleteOrganization(ctx context.Context, accountID, id string, by event.Actor) error {
+	return errors.Join(f.call(ctx, "DeleteOrganization", accountID, id, by), known(id, orgID))
+}
+
+func offers() []organization.Offer {
+	return []organization.Offer{
+		{DomainChoice: organization.DomainChoice{Name: "Contoso.com", Domain: "contoso.com"}, OrganizationID: orgID},
+		{DomainChoice: organization.DomainChoice{Name: "c.onmicrosoft.com", Domain: "c.onmicrosoft.com", ProviderDefault: true}},
+		{DomainChoice: organization.DomainChoice{Name: "intranet", Problem: "must be better"}},
+	}
+}
+
+func (f *fake) Domains(ctx context.Context, accountID, itglueID string) ([]organization.Offer, error) {
+	return offers(), f.call(ctx, "Domains", accountID, itglueID)
+}
+
+func (f *fake) Import(ctx context.Context, accountID string, items []organization.Item, by event.Actor) ([]organization.Outcome, error) {
+	return f.imported, f.call(ctx, "Import", accountID, items, by)
 }
 
 func (f *fake) answerRow(ctx context.Context, method, accountID, organizationID string, args ...any) (mapping.Row, error) {

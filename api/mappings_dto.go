@@ -8,7 +8,7 @@ import (
 
 type mapOrganizationRequest struct {
 	// IT Glue's id of the organization, a string of digits.
-	ITGlueOrganizationID string `json:"itglueOrganizationId" validate:"required,itglueid" minLength:"1" maxLength:"20" extensions:"x-pattern=^[0-9]+$" example:"4242"` //nolint:lll // a tag cannot be wrapped
+	ITGlueOrganizationID string `json:"itglueOrganizationId" validate:"required,itglueid" minLength:"1" maxLength:"20" extensions:"x-pattern=^[1-9][0-9]*$" example:"4242"` //nolint:lll // a tag cannot be wrapped
 } //	@name	MapOrganization
 
 type updateMappingRequest struct {

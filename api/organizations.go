@@ -6,23 +6,33 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/orgbridge/orgbridge/internal/errs"
 	"github.com/orgbridge/orgbridge/internal/event"
 	"github.com/orgbridge/orgbridge/internal/organization"
 	"github.com/orgbridge/orgbridge/internal/page"
 )
 
-// OrganizationStore reads organizations.
+// OrganizationStore reads and deletes organizations.
 type OrganizationStore interface {
 	// Organization answers [errs.NotFound] when the account has no such organization.
 	Organization(ctx context.Context, accountID, id string) (organization.Organization, error)
 	Organizations(ctx context.Context, accountID string, f organization.Filter) (page.Page[organization.Organization], error)
 	CountOrganizations(ctx context.Context, accountID string, f organization.Filter) (int, error)
+	// DeleteOrganization answers [errs.NotFound].
+	DeleteOrganization(ctx context.Context, accountID, id string, by event.Actor) error
 }
 
-// OrganizationService adds organizations.
+// OrganizationService adds, imports and changes organizations.
 type OrganizationService interface {
-	// Create answers [errs.ValidationFailed] or [errs.DomainTaken].
+	// Create answers [errs.ValidationFailed] or [errs.DomainTaken]; from IT Glue also [errs.NotConnected], [errs.AlreadyMapped],
+	// [errs.Conflict] or an IT Glue code.
 	Create(ctx context.Context, accountID string, n organization.New, by event.Actor) (organization.Organization, error)
+	// Import answers [errs.NotConnected] or an IT Glue code.
+	Import(ctx context.Context, accountID string, items []organization.Item, by event.Actor) ([]organization.Outcome, error)
+	// Update answers [errs.ValidationFailed] or [errs.NotFound].
+	Update(ctx context.Context, accountID, id string, change organization.Change, by event.Actor) (organization.Organization, error)
+	// Domains answers [errs.NotConnected], [errs.NotFound] when IT Glue has no such organization, or an IT Glue code.
+	Domains(ctx context.Context, accountID, itglueID string) ([]organization.Offer, error)
 }
 
 // listOrganizations lists the account's organizations.
@@ -90,7 +100,11 @@ func (s *server) getOrganization(c echo.Context) error {
 // createOrganization adds an organization.
 //
 // @Summary Add an organization
-// @Description The domain is stored as lower-case ASCII and never changes. The new organization is not mapped to IT Glue.
+// @Description The domain is stored as lower-case ASCII and never changes.
+// @Description
+// @Description Without `itglueOrganizationId` the new organization is not mapped to IT Glue. With it ("Add from IT Glue") it is mapped
+// @Description to that IT Glue organization from the start, both or neither; `name` may then be left out and is taken from IT Glue, which
+// @Description is asked for it. A name that differs from IT Glue's is overwritten by the next sync.
 // @ID createOrganization
 // @Tags Organizations
 // @Accept json
@@ -99,7 +113,12 @@ func (s *server) getOrganization(c echo.Context) error {
 // @Success 201 {object} organizationDTO "The new organization"
 // @Header 201 {string} Location "Address of the organization"
 // @Failure 403 {object} Problem "`forbidden`: this takes a token with the role `admin`."
-// @Failure 409 {object} Problem "`domain-taken`: the account has an organization with this domain already."
+// @Failure 409 {object} Problem "`domain-taken`: the account has an organization with this domain already. With `itglueOrganizationId` only: `not-connected`: the account is not connected to IT Glue. `itglue-organization-already-mapped`: the IT Glue organization is mapped to another organization, named in `params`. `conflict`: the connection was changed meanwhile; nothing was done."
+// @Failure 422 {object} Problem "`validation-failed`: the request has invalid or unknown values, all of them in `errors`. `itglue-key-rejected`: IT Glue refuses the API key."
+// @Failure 502 {object} Problem "`itglue-unavailable`: IT Glue cannot be reached or has a fault of its own. `itglue-bad-answer`: its answer cannot be understood."
+// @Failure 503 {object} Problem "`itglue-rate-limited`: IT Glue accepts no more requests for this key at the moment. `unavailable`: the request cannot be served at the moment."
+// @Header 503 {integer} Retry-After "Seconds to wait"
+// @Failure 504 {object} Problem "`itglue-timeout`: IT Glue did not answer in time."
 // @Router /organizations [post]
 func (s *server) createOrganization(c echo.Context) error {
 	var body createOrganizationRequest
@@ -112,4 +131,64 @@ func (s *server) createOrganization(c echo.Context) error {
 	}
 	c.Response().Header().Set(echo.HeaderLocation, base+"/organizations/"+o.ID)
 	return c.JSON(http.StatusCreated, toOrganization(o))
+}
+
+// updateOrganization changes an organization.
+//
+// @Summary Change an organization
+// @Description Fields that are left out stay as they are. A mapped organization may be renamed too, but while its mapping is active the
+// @Description next sync overwrites its name with IT Glue's. The domain can never be changed.
+// @ID updateOrganization
+// @Tags Organizations
+// @Accept json
+// @Security BearerAuth
+// @Param organizationId path string true "Id of the organization" format(uuid)
+// @Param request body updateOrganizationRequest true "What to change"
+// @Success 200 {object} organizationDTO "The organization as it is now"
+// @Failure 403 {object} Problem "`forbidden`: this takes a token with the role `admin`."
+// @Failure 404 {object} Problem "`not-found`: the account has nothing with this id."
+// @Failure 422 {object} Problem "`validation-failed`: the request has invalid or unknown values, all of them in `errors`. `domain-immutable`: the request has a `domain`."
+// @Router /organizations/{organizationId} [patch]
+func (s *server) updateOrganization(c echo.Context) error {
+	id, err := pathID(c, "organizationId")
+	if err != nil {
+		return err
+	}
+	var body updateOrganizationRequest
+	err = s.bind(c, &body)
+	if body.Domain {
+		return errs.New(errs.DomainImmutable, "The domain of an organization never changes.")
+	}
+	if err != nil {
+		return err
+	}
+	o, err := s.OrganizationService.Update(c.Request().Context(), accountID(c), id, body.change(), actor(c))
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, toOrganization(o))
+}
+
+// deleteOrganization removes an organization.
+//
+// @Summary Delete an organization
+// @Description Removes the organization with its mapping, whatever its state. The IT Glue organization that it was mapped to stays and
+// @Description can be mapped or imported again. The changes and events that tell of the organization stay.
+// @ID deleteOrganization
+// @Tags Organizations
+// @Security BearerAuth
+// @Param organizationId path string true "Id of the organization" format(uuid)
+// @Success 204 "The organization is gone"
+// @Failure 403 {object} Problem "`forbidden`: this takes a token with the role `admin`."
+// @Failure 404 {object} Problem "`not-found`: the account has nothing with this id."
+// @Router /organizations/{organizationId} [delete]
+func (s *server) deleteOrganization(c echo.Context) error {
+	id, err := pathID(c, "organizationId")
+	if err != nil {
+		return err
+	}
+	if err := s.Organizations.DeleteOrganization(c.Request().Context(), accountID(c), id, actor(c)); err != nil {
+		return err
+	}
+	return c.NoContent(http.StatusNoContent)
 }

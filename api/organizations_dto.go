@@ -8,19 +8,51 @@ import (
 )
 
 type createOrganizationRequest struct {
-	// Kept as it is. Not all blank.
-	Name string `json:"name" validate:"required,max=255" minLength:"1" example:"Contoso"`
+	// Kept as it is. Not all blank. May be left out with `itglueOrganizationId` only: then it is IT Glue's.
+	Name *string `json:"name" validate:"required_without=ITGlueOrganizationID,omitnil,min=1,max=255" example:"Contoso"`
 	// Such as contoso.com, not a bare suffix like com; internationalized names in either form.
 	Domain        string `json:"domain" validate:"required,max=255" minLength:"1" example:"contoso.com"`
 	EmailPlatform string `json:"emailPlatform" validate:"required,oneof=microsoft_365 google_workspace" example:"microsoft_365"`
+	// IT Glue's id of the organization to add and to map to, a string of digits.
+	ITGlueOrganizationID *string `json:"itglueOrganizationId" validate:"omitnil,itglueid" minLength:"1" maxLength:"20" extensions:"x-pattern=^[1-9][0-9]*$" example:"4242"` //nolint:lll // a tag cannot be wrapped
 } //	@name	CreateOrganization
 
 func (r createOrganizationRequest) organization() organization.New {
-	return organization.New{Name: r.Name, Domain: r.Domain, EmailPlatform: organization.EmailPlatform(r.EmailPlatform)}
+	return organization.New{
+		ITGlueID: given(r.ITGlueOrganizationID), Name: given(r.Name), Domain: r.Domain,
+		EmailPlatform: organization.EmailPlatform(r.EmailPlatform),
+	}
 }
 
 // faults lets bind tell what the organization itself refuses along with the rest.
-func (r createOrganizationRequest) faults() []errs.Field { return organization.Check(r.organization()) }
+func (r createOrganizationRequest) faults() []errs.Field { return r.organization().Check() }
+
+// given is a text that may have been left out.
+func given(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
+
+type updateOrganizationRequest struct {
+	// Kept as it is. Not all blank.
+	Name          *string `json:"name" validate:"omitnil,min=1,max=255" example:"Contoso Ltd"`
+	EmailPlatform *string `json:"emailPlatform" validate:"omitnil,oneof=microsoft_365 google_workspace" example:"google_workspace"`
+	// Domain is refused in a way of its own, whatever its value.
+	Domain sent `json:"domain" swaggerignore:"true"`
+} //	@name	UpdateOrganization
+
+func (r updateOrganizationRequest) change() organization.Change {
+	c := organization.Change{Name: r.Name}
+	if r.EmailPlatform != nil {
+		c.EmailPlatform = new(organization.EmailPlatform(*r.EmailPlatform))
+	}
+	return c
+}
+
+// faults lets bind tell what the organization itself refuses along with the rest.
+func (r updateOrganizationRequest) faults() []errs.Field { return r.change().Check() }
 
 type organizationDTO struct {
 	ID   string `json:"id" validate:"required" format:"uuid" example:"0198c5d0-5a4e-7c3b-9d2e-6f1a2b3c4d5e"`

@@ -285,6 +285,8 @@ func TestRulesOfOtherBodies(t *testing.T) {
 		{put, `{"itglueOrganizationId":"../1"}`, "/itglueOrganizationId invalid"},
 		{put, `{"itglueOrganizationId":"١٢"}`, "/itglueOrganizationId invalid"},
 		{put, `{"itglueOrganizationId":"123456789012345678901"}`, "/itglueOrganizationId invalid"},
+		{put, `{"itglueOrganizationId":"0"}`, "/itglueOrganizationId invalid"},
+		{put, `{"itglueOrganizationId":"042"}`, "/itglueOrganizationId invalid"},
 		{patch, `{}`, "/syncEnabled required"},
 		{patch, `{"syncEnabled":null}`, "/syncEnabled wrong-type"},
 		{patch, `{"syncEnabled":"true"}`, "/syncEnabled wrong-type"},

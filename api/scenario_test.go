@@ -76,7 +76,9 @@ func newWorld(t *testing.T) *world {
 	w.Handler, err = api.New(api.Dependencies{
 		Log: log, Now: time.Now, Ready: db.Ready, Draining: func() bool { return false }, Version: "test",
 		Tokens: w.accounts, Integrations: db, IntegrationService: connections,
-		Organizations: db, OrganizationService: organization.NewService(db, time.Now),
+		Organizations: db, OrganizationService: organization.NewService(organization.Config{
+			Store: db, Connections: connections, Now: time.Now, Logger: log,
+		}),
 		Mappings: db, MappingService: mapping.NewService(db, connections),
 		Events: db,
 		Syncs:  db, SyncService: orgsync.NewService(orgsync.ServiceConfig{

@@ -118,10 +118,14 @@ func (s *server) routes() []route {
 		{method: post, path: base + "/integrations/itglue/connect", permission: write, handler: s.connectIntegration},
 		{method: post, path: base + "/integrations/itglue/test", permission: write, handler: s.testIntegration},
 		{method: get, path: base + "/integrations/itglue/organizations", permission: read, query: true, handler: s.listDirectory},
+		{method: get, path: base + "/integrations/itglue/organizations/:itglueId/domains", permission: read, handler: s.listDomains},
 
 		{method: get, path: base + "/organizations", permission: read, query: true, handler: s.listOrganizations},
 		{method: post, path: base + "/organizations", permission: write, handler: s.createOrganization},
+		{method: post, path: base + "/organizations/import", permission: write, handler: s.importOrganizations},
 		{method: get, path: base + "/organizations/:organizationId", permission: read, handler: s.getOrganization},
+		{method: patch, path: base + "/organizations/:organizationId", permission: write, handler: s.updateOrganization},
+		{method: remove, path: base + "/organizations/:organizationId", permission: write, handler: s.deleteOrganization},
 
 		{method: get, path: base + "/mappings", permission: read, query: true, handler: s.listMappings},
 		{method: get, path: base + "/mappings/summary", permission: read, handler: s.summarizeMappings},

@@ -74,7 +74,9 @@ func (n *node) wire(c config.Config, r roles, keyset *seal.Keyset) (err error) {
 	connections.Starter = n.jobs
 
 	n.accounts = account.NewService(n.db, now)
-	n.organizations = organization.NewService(n.db, now)
+	n.organizations = organization.NewService(organization.Config{
+		Store: n.db, Connections: connections, Now: now, Logger: n.logger,
+	})
 	n.handler, err = api.New(api.Dependencies{
 		Log: n.logger, Now: now, Ready: n.db.Ready, Draining: n.draining.Load, Version: versionName(), HealthOnly: !r.api,
 		Tokens:       n.accounts,

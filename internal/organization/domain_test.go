@@ -219,7 +219,7 @@ func TestAnEndlessDomainIsRefusedAtOnce(t *testing.T) {
 func TestFaultsAreSentences(t *testing.T) {
 	t.Parallel()
 	for _, domain := range []string{"", "a_b.com", "1.2.3", "127.0.0.1", "com", "acme.local"} {
-		faults := organization.Check(organization.New{Name: " ", Domain: domain, EmailPlatform: "other"})
+		faults := organization.New{Name: " ", Domain: domain, EmailPlatform: "other"}.Check()
 		if len(faults) != 3 {
 			t.Errorf("%q: %+v", domain, faults)
 		}
@@ -230,7 +230,7 @@ func TestFaultsAreSentences(t *testing.T) {
 		}
 	}
 	fine := organization.New{Name: "Contoso", Domain: "contoso.com", EmailPlatform: organization.Microsoft365}
-	if faults := organization.Check(fine); len(faults) > 0 {
+	if faults := fine.Check(); len(faults) > 0 {
 		t.Errorf("%+v", faults)
 	}
 }

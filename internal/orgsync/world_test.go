@@ -68,7 +68,7 @@ func newWorld(t *testing.T, s *store.Store) *world {
 			itglue.RegionUS: w.itglue.URL, itglue.RegionEU: "http://127.0.0.1:1", itglue.RegionAU: "http://127.0.0.1:1",
 		}, 0),
 	})
-	w.organizations = organization.NewService(s, now)
+	w.organizations = organization.NewService(organization.Config{Store: s, Connections: w.integrations, Now: now})
 	w.mappings = mapping.NewService(s, w.integrations)
 	w.syncs = orgsync.NewService(orgsync.ServiceConfig{
 		Syncs: s, Refreshes: s, Releases: s, Reads: s, Connections: w.integrations, Starter: started{}, Now: now, Logger: logger,

@@ -108,9 +108,13 @@ func free(tx *gorm.DB, accountID, itglueID string) error {
 	case err != nil:
 		return err
 	default:
-		return errs.New(errs.AlreadyMapped, "This IT Glue organization is mapped to %s already.", holder.Name).
-			With("organizationId", holder.ID).With("organizationName", holder.Name)
+		return alreadyMapped(holder.ID, holder.Name)
 	}
+}
+
+func alreadyMapped(holderID, holderName string) *errs.Error {
+	return errs.New(errs.AlreadyMapped, "This IT Glue organization is mapped to %s already.", holderName).
+		With("organizationId", holderID).With("organizationName", holderName)
 }
 
 // SetSyncEnabled makes a mapping active or paused. It answers [errs.NotFound], and [errs.NotMapped] when there is no mapping.

@@ -52,21 +52,27 @@ func noOrganization() *errs.Error { return errs.New(errs.NotFound, "There is no 
 // organization with that domain.
 func (s *Store) CreateOrganization(ctx context.Context, accountID string, o organization.Organization, by event.Actor) error {
 	return s.inTx(ctx, "create organization", func(tx *gorm.DB) error {
-		// A running sync asks whether a name is the only one of its kind.
-		if _, err := lockIntegration(tx, accountID); err != nil && !errs.Is(err, errs.NotConnected) {
+		if err := lockIfConnected(tx, accountID); err != nil {
 			return err
 		}
-		if err := createOrganization(tx, accountID, &o); err != nil {
+		if err := createOrganization(tx, accountID, &o, mappingRow{State: string(mapping.Unmapped)}); err != nil {
 			return err
 		}
-		return s.record(tx, accountID, event.Event{
-			Type: event.OrganizationCreated, Actor: by, Organization: subject(o.ID, o.Name),
-			After: event.Properties{"name": o.Name, "domain": o.Domain, "emailPlatform": string(o.EmailPlatform)},
-		})
+		return s.record(tx, accountID, created(&o, by))
 	})
 }
 
-func createOrganization(tx *gorm.DB, accountID string, o *organization.Organization) error {
+// lockIfConnected is [lockIntegration] for whoever changes organizations: a running sync asks whether a name is the only one of its
+// kind.
+func lockIfConnected(tx *gorm.DB, accountID string) error {
+	_, err := lockIntegration(tx, accountID)
+	if errs.Is(err, errs.NotConnected) {
+		return nil
+	}
+	return err
+}
+
+func createOrganization(tx *gorm.DB, accountID string, o *organization.Organization, mapped mappingRow) error {
 	row := organizationRow{
 		ID: o.ID, AccountID: accountID, Name: o.Name, NameFolded: names.Folded(o.Name), Domain: o.Domain,
 		EmailPlatform: string(o.EmailPlatform), CreatedAt: instant(o.CreatedAt), UpdatedAt: instant(o.UpdatedAt),
@@ -76,7 +82,15 @@ func createOrganization(tx *gorm.DB, accountID string, o *organization.Organizat
 	} else if err != nil {
 		return err
 	}
-	return tx.Create(&mappingRow{OrganizationID: o.ID, AccountID: accountID, State: string(mapping.Unmapped)}).Error
+	mapped.OrganizationID, mapped.AccountID = o.ID, accountID
+	return raced(tx.Create(&mapped).Error)
+}
+
+func created(o *organization.Organization, by event.Actor) event.Event {
+	return event.Event{
+		Type: event.OrganizationCreated, Actor: by, Organization: subject(o.ID, o.Name),
+		After: event.Properties{"name": o.Name, "domain": o.Domain, "emailPlatform": string(o.EmailPlatform)},
+	}
 }
 
 // Organization returns one organization, or [errs.NotFound].

@@ -1,0 +1,217 @@
+package store_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/orgbridge/orgbridge/internal/errs"
+	"github.com/orgbridge/orgbridge/internal/event"
+	"github.com/orgbridge/orgbridge/internal/integration"
+	"github.com/orgbridge/orgbridge/internal/mapping"
+	"github.com/orgbridge/orgbridge/internal/organization"
+	"github.com/orgbridge/orgbridge/internal/orgsync"
+	"github.com/orgbridge/orgbridge/internal/store"
+	"github.com/orgbridge/orgbridge/internal/store/storetest"
+)
+
+func TestUpdateOrganization(t *testing.T) {
+	t.Parallel()
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		t.Helper()
+		ctx, me, now := t.Context(), event.Actor{TokenID: storetest.ID(t), TokenName: "me"}, storetest.Now()
+		s := storetest.Open(t, url, store.Options{Now: func() time.Time { return now }})
+		id, other := storetest.Account(t, s), storetest.Account(t, s)
+		org := storetest.Organization(t, s, id, "Old")
+		want, err := s.Organization(ctx, id, org)
+		ok(t, err)
+		microsoft, google := organization.Microsoft365, organization.GoogleWorkspace
+		update := func(c organization.Change) organization.Organization {
+			t.Helper()
+			now = now.Add(time.Second)
+			got, err := s.UpdateOrganization(ctx, id, org, c, me)
+			ok(t, err)
+			stored, err := s.Organization(ctx, id, org)
+			ok(t, err)
+			same(t, got, stored)
+			return got
+		}
+
+		for _, nothing := range []organization.Change{{}, {Name: new("Old")}, {EmailPlatform: &microsoft}, {Name: new("Old"), EmailPlatform: &microsoft}} {
+			same(t, update(nothing), want)
+		}
+		want.Name = "  ÄNEU  "
+		got := update(organization.Change{Name: new("  ÄNEU  ")})
+		want.UpdatedAt = now
+		same(t, got, want)
+		found, err := s.Organizations(ctx, id, organization.Filter{Search: "äneu"})
+		ok(t, err)
+		same(t, organizationNames(found), []string{"  ÄNEU  "})
+		want.EmailPlatform = google
+		got = update(organization.Change{EmailPlatform: &google})
+		want.UpdatedAt = now
+		same(t, got, want)
+
+		storetest.Connected(t, s, id)
+		storetest.Map(t, s, id, org, storetest.Entry(1, "One"))
+		got = update(organization.Change{Name: new("Third"), EmailPlatform: &microsoft})
+		want.Name, want.EmailPlatform, want.UpdatedAt, want.Mapped = "Third", microsoft, now, true
+		same(t, got, want)
+		same(t, mappingOf(t, s, id, org).State, mapping.Active)
+
+		events := eventsOf(t, s, id, event.Filter{OrganizationID: org})
+		same(t, typesOf(events), []event.Type{
+			event.OrganizationCreated, event.OrganizationRenamed, event.OrganizationChanged, event.MappingMade, event.OrganizationRenamed,
+			event.OrganizationChanged,
+		})
+		same(t, events[1], event.Event{
+			AccountID: id, Sequence: events[1].Sequence, Type: event.OrganizationRenamed, At: now, Actor: me,
+			Organization: &event.Subject{ID: org, Name: "  ÄNEU  "},
+			Before:       event.Properties{"name": "  ÄNEU  "}, After: event.Properties{"name": "Third"},
+		})
+		same(t, events[0], event.Event{
+			AccountID: id, Sequence: events[0].Sequence, Type: event.OrganizationChanged, At: now, Actor: me,
+			Organization: &event.Subject{ID: org, Name: "Third"},
+			Before:       event.Properties{"emailPlatform": "google_workspace"}, After: event.Properties{"emailPlatform": "microsoft_365"},
+		})
+
+		for _, bad := range []string{noSuchID, "", "1", "\x00", "{" + org + "}"} {
+			_, err := s.UpdateOrganization(ctx, id, bad, organization.Change{Name: new("X")}, me)
+			wantCode(t, err, errs.NotFound)
+			wantCode(t, s.DeleteOrganization(ctx, id, bad, me), errs.NotFound)
+		}
+		_, err = s.UpdateOrganization(ctx, other, org, organization.Change{Name: new("X")}, me)
+		wantCode(t, err, errs.NotFound)
+		wantCode(t, s.DeleteOrganization(ctx, other, org, me), errs.NotFound)
+		same(t, update(organization.Change{}), want)
+	})
+}
+
+func TestDeleteOrganization(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		t.Helper()
+		ctx, me, id := t.Context(), event.Actor{TokenID: storetest.ID(t), TokenName: "me"}, storetest.Account(t, s)
+		before := storetest.Organization(t, s, id, "Before the connection")
+		ok(t, s.DeleteOrganization(ctx, id, before, me))
+		f := storetest.Running(t, s, id)
+		entry := storetest.Entry(1, "One")
+		storetest.Directory(t, s, f, entry)
+		free, mapped, paused := storetest.Organization(t, s, id, "Free"), storetest.Organization(t, s, id, "Mapped"), storetest.Organization(t, s, id, "Paused")
+		ok(t, s.ApplyChanges(ctx, f, orgsync.Batch{Changes: []orgsync.Change{mapChange(mapped, "Mapped", entry)}}))
+		ok(t, s.ApplyUnmatched(ctx, f, []orgsync.UnmatchedUpdate{{OrganizationID: free, Code: mapping.Ambiguous}}))
+		storetest.Map(t, s, id, paused, storetest.Entry(2, "Two"))
+		ok(t, s.SetSyncEnabled(ctx, id, paused, false, me))
+		ok(t, s.FinishSync(ctx, f, orgsync.Outcome{Status: orgsync.Succeeded}))
+
+		for _, org := range []string{free, mapped, paused} {
+			ok(t, s.DeleteOrganization(ctx, id, org, me))
+			wantCode(t, s.DeleteOrganization(ctx, id, org, me), errs.NotFound)
+			_, err := s.Organization(ctx, id, org)
+			wantCode(t, err, errs.NotFound)
+			_, err = s.Mapping(ctx, id, org)
+			wantCode(t, err, errs.NotFound)
+		}
+		sum, err := s.MappingSummary(ctx, id)
+		ok(t, err)
+		same(t, sum.Total(), 0)
+
+		// The IT Glue organization and the domain are free again, and what happened stays known.
+		rows, err := s.DirectoryRows(ctx, id, integration.DirectoryFilter{Mapped: new(false)})
+		ok(t, err)
+		same(t, rows.Items, []integration.DirectoryRow{{DirectoryEntry: entry}})
+		again := newcomer(t, "Again")
+		again.Domain = mapped + ".example.com"
+		ok(t, s.ImportOrganization(ctx, id, again, sourceOf(t, s, id, entry), me))
+		changes, err := s.CountSyncChanges(ctx, id, f.SyncID, orgsync.ChangeFilter{})
+		ok(t, err)
+		same(t, changes, 1)
+
+		events := eventsOf(t, s, id, event.Filter{OrganizationID: mapped})
+		same(t, typesOf(events), []event.Type{
+			event.OrganizationCreated, event.MappingMade, event.MappingRemoved, event.OrganizationDeleted,
+		})
+		us := &event.Subject{ID: mapped, Name: "Mapped"}
+		same(t, events[1], event.Event{
+			AccountID: id, Sequence: events[1].Sequence, Type: event.MappingRemoved, At: events[1].At, Actor: me, Organization: us,
+			ITGlue: &event.Subject{ID: "1", Name: "One"}, Detail: "organization-deleted",
+			Before: event.Properties{"itglueOrganization": map[string]any{"id": "1", "name": "One"}},
+			After:  event.Properties{"itglueOrganization": nil},
+		})
+		same(t, events[0], event.Event{
+			AccountID: id, Sequence: events[1].Sequence + 1, Type: event.OrganizationDeleted, At: events[0].At, Actor: me, Organization: us,
+			Before: event.Properties{"name": "Mapped", "domain": mapped + ".example.com", "emailPlatform": "microsoft_365"},
+		})
+		for _, unmapped := range []string{before, free} {
+			same(t, typesOf(eventsOf(t, s, id, event.Filter{OrganizationID: unmapped})), []event.Type{
+				event.OrganizationCreated, event.OrganizationDeleted,
+			})
+		}
+	})
+}
+
+// What a sync planned before is refused, whether or not it asks who changed something since.
+func TestARunningSyncDoesNotBringBackWhatWasDeleted(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		t.Helper()
+		ctx, id := t.Context(), storetest.Account(t, s)
+		f := storetest.Running(t, s, id)
+		toMap, toRename, toUnmap, left := storetest.Organization(t, s, id, "A"), storetest.Organization(t, s, id, "B"),
+			storetest.Organization(t, s, id, "C"), storetest.Organization(t, s, id, "D")
+		one, two, three := storetest.Entry(1, "A"), storetest.Entry(2, "B new"), storetest.Entry(3, "C")
+		storetest.Map(t, s, id, toRename, two)
+		storetest.Map(t, s, id, toUnmap, three)
+		state, err := s.OrganizationState(ctx, id, toRename)
+		ok(t, err)
+		_, asOf, err := s.OrganizationStates(ctx, id)
+		ok(t, err)
+		for _, org := range []string{toMap, toRename, toUnmap, left} {
+			ok(t, s.DeleteOrganization(ctx, id, org, event.Actor{}))
+		}
+		planned := []orgsync.Change{mapChange(toMap, "A", one), renameChange(toRename, "B", two), unmapChange(toUnmap, "C", three)}
+		ok(t, s.ApplyChanges(ctx, f, orgsync.Batch{Changes: planned, AsOf: asOf}))
+		ok(t, s.ApplyChanges(ctx, f, orgsync.Batch{Changes: planned, AsOf: 1 << 40}))
+		ok(t, s.ApplyUnmatched(ctx, f, []orgsync.UnmatchedUpdate{{OrganizationID: left, Code: mapping.NoEqualName}}))
+		refused, err := s.CountSyncChanges(ctx, id, f.SyncID, orgsync.ChangeFilter{Status: orgsync.ChangeRefused})
+		ok(t, err)
+		same(t, refused, 6)
+		refresh := orgsync.Sync{ID: storetest.ID(t), AccountID: id, IntegrationID: integrationID(t, s, id), Kind: orgsync.Organization, Status: orgsync.Succeeded}
+		wantCode(t, s.Refresh(ctx, refresh, state, &two, nil), errs.NotFound)
+		sum, err := s.MappingSummary(ctx, id)
+		ok(t, err)
+		same(t, sum.Total(), 0)
+		n, err := s.CountOrganizations(ctx, id, organization.Filter{})
+		ok(t, err)
+		same(t, n, 0)
+	})
+}
+
+func TestARunningSyncDoesNotOverwriteANameThatAPersonChangedMeanwhile(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		t.Helper()
+		ctx, id := t.Context(), storetest.Account(t, s)
+		f := storetest.Running(t, s, id)
+		org, entry := storetest.Organization(t, s, id, "Old"), storetest.Entry(1, "New")
+		free, equal := storetest.Organization(t, s, id, "Equal"), storetest.Entry(2, "Equal")
+		storetest.Map(t, s, id, org, entry)
+		_, asOf, err := s.OrganizationStates(ctx, id)
+		ok(t, err)
+		for _, renamed := range []string{org, free} {
+			_, err = s.UpdateOrganization(ctx, id, renamed, organization.Change{Name: new("Mine")}, event.Actor{})
+			ok(t, err)
+		}
+		ok(t, s.ApplyChanges(ctx, f, orgsync.Batch{Changes: []orgsync.Change{renameChange(org, "Old", entry), mapChange(free, "Equal", equal)}, AsOf: asOf}))
+		got, err := s.Organization(ctx, id, org)
+		ok(t, err)
+		same(t, got.Name, "Mine")
+		same(t, mappingOf(t, s, id, free).State, mapping.Unmapped)
+	})
+}
+
+func integrationID(t *testing.T, s *store.Store, accountID string) string {
+	t.Helper()
+	in, err := s.Integration(t.Context(), accountID)
+	ok(t, err)
+	return in.ID
+}
