@@ -237,7 +237,7 @@ func TestTheKeyIsNeverRepeated(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	for _, body := range []string{
-		`{"apiKey":"` + canary + `"}`,
+		`{"apiKey":"` + canary + `","more":1}`,
 		`{"apiKey":"` + canary + `","region":"` + canary + `"}`,
 		`{"apiKey":"` + canary + ` ","region":"us"}`,
 		`{"apiKey":"` + canary + `\n","region":"us"}`,
@@ -251,10 +251,10 @@ func TestTheKeyIsNeverRepeated(t *testing.T) {
 		`"` + canary + `"`,
 		canary,
 	} {
-		for _, path := range []string{connect, api.Base + "/integrations/itglue/test"} {
-			a := do(t, s, request{method: "POST", path: path, token: "admin", body: body})
+		for path, method := range map[string]string{connect: "POST", api.Base + "/integrations/itglue/test": "POST", itglueIntegration: "PATCH"} {
+			a := do(t, s, request{method: method, path: path, token: "admin", body: body})
 			if a.status != 400 && a.status != 422 {
-				t.Errorf("%s: %d", body, a.status)
+				t.Errorf("%s %s: %d", path, body, a.status)
 			}
 		}
 	}

@@ -139,7 +139,7 @@ func TestProblemsFromEveryPath(t *testing.T) {
 		"wrong method":         {r: request{method: "DELETE", path: organizations}, status: 405, code: "method-not-allowed", header: [2]string{"Allow", "GET"}},
 		"TRACE":                {r: request{method: "TRACE", path: organizations}, status: 405, code: "method-not-allowed"},
 		"method of one's own":  {r: request{method: "PURGE", path: organizations}, status: 405, code: "method-not-allowed"},
-		"not later's":          {r: request{method: "DELETE", path: api.Base + "/integrations/itglue", token: "admin"}, status: 405, code: "method-not-allowed"},
+		"not offered":          {r: request{method: "PUT", path: api.Base + "/integrations/itglue", token: "admin"}, status: 405, code: "method-not-allowed"},
 		"anonymous":            {r: request{method: "GET", path: organizations}, status: 401, code: "unauthenticated", header: [2]string{"WWW-Authenticate", "Bearer"}},
 		"unknown token":        {r: request{method: "GET", path: organizations, token: canary}, status: 401, code: "unauthenticated", header: [2]string{"WWW-Authenticate", "Bearer"}},
 		"viewer writes":        {r: request{method: "POST", path: organizations, token: "viewer", body: "{}"}, status: 403, code: "forbidden"},
@@ -440,6 +440,8 @@ func bodyOf(r api.RouteInfo) string {
 		return `{"items":[{"itglueOrganizationId":"42","emailPlatform":"microsoft_365"}]}`
 	case "PATCH /organizations/:organizationId":
 		return `{"name":"Contoso","emailPlatform":"microsoft_365"}`
+	case "PATCH /integrations/itglue":
+		return `{"apiKey":"` + canary + `","region":"us","dailySync":{"enabled":true},"autoMap":"off","removalLimitPercent":5,"force":false}`
 	case "PUT /mappings/:organizationId":
 		return `{"itglueOrganizationId":"42"}`
 	case "PATCH /mappings/:organizationId":

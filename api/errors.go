@@ -57,7 +57,9 @@ type FieldProblem struct {
 	// - `name-blank`, `name-too-long`, `name-not-legal`: cannot be the name of an organization.
 	// - `domain-invalid`: is not a domain below a public suffix.
 	// - `unknown`: IT Glue has no organization with this id.
-	Code string `json:"code" validate:"required" enums:"required,unknown-field,unknown-parameter,repeated,wrong-type,too-long,out-of-range,not-one-of,invalid,name-blank,name-too-long,name-not-legal,domain-invalid,unknown" example:"required"` //nolint:lll // a tag cannot be wrapped
+	// - `time-zone-unknown`: is not a name of the IANA time zone database.
+	// - `time-of-day-invalid`: is not HH:MM from 00:00 to 23:59.
+	Code string `json:"code" validate:"required" enums:"required,unknown-field,unknown-parameter,repeated,wrong-type,too-long,out-of-range,not-one-of,invalid,name-blank,name-too-long,name-not-legal,domain-invalid,unknown,time-zone-unknown,time-of-day-invalid" example:"required"` //nolint:lll // a tag cannot be wrapped
 	// What is wrong, for people.
 	Detail string `json:"detail" validate:"required" example:"This field is required."`
 } //	@name	FieldProblem

@@ -54,6 +54,7 @@ func newFake() *fake {
 		in: integration.Integration{
 			AccountID: accountA, ID: tokenID, Region: itglue.RegionEU, APIKeyHint: "9f3c", ConnectedAt: at,
 			AutoMap: integration.OnConnect, RemovalLimitPercent: 10, ListedAt: &at,
+			Daily: integration.DailySync{Enabled: true, TimeZone: "America/New_York", Time: "00:00", NextDate: "2026-02-01", NextRunAt: &at},
 		},
 		row: mapping.Row{
 			OrganizationID: orgID, OrganizationName: "Contoso", OrganizationDomain: "contoso.com", State: mapping.Active,
@@ -153,6 +154,14 @@ func (f *fake) Connect(ctx context.Context, accountID string, by event.Actor, ap
 
 func (f *fake) Test(ctx context.Context, apiKey, region string) (integration.TestResult, error) {
 	return f.test, f.call(ctx, "Test", apiKey, region)
+}
+
+func (f *fake) Change(ctx context.Context, accountID string, c integration.Change, by event.Actor) (integration.Integration, error) {
+	return f.in, f.call(ctx, "Change", accountID, c, by)
+}
+
+func (f *fake) Deactivate(ctx context.Context, accountID string, confirmed bool, by event.Actor) (int, error) {
+	return 95, f.call(ctx, "Deactivate", accountID, confirmed, by)
 }
 
 func contoso() organization.Organization {

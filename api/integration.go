@@ -27,11 +27,15 @@ type IntegrationStore interface {
 	LastSync(ctx context.Context, accountID string) (*orgsync.Sync, error)
 }
 
-// IntegrationService connects accounts to IT Glue.
+// IntegrationService connects accounts to IT Glue, changes connections and ends them.
 type IntegrationService interface {
 	// Connect answers [errs.AlreadyConnected], [errs.ITGlueKeyRejected] or another IT Glue code.
 	Connect(ctx context.Context, accountID string, by event.Actor, apiKey, region string) (integration.Integration, error)
 	Test(ctx context.Context, apiKey, region string) (integration.TestResult, error)
+	// Change answers [errs.NotConnected], [errs.DifferentITGlueAccount], [errs.Conflict], [errs.ITGlueKeyRejected] or another IT Glue code.
+	Change(ctx context.Context, accountID string, c integration.Change, by event.Actor) (integration.Integration, error)
+	// Deactivate answers [errs.NotConnected] or [errs.ConfirmationRequired].
+	Deactivate(ctx context.Context, accountID string, confirmed bool, by event.Actor) (mappingsRemoved int, err error)
 }
 
 // listIntegrations lists the tiles of the integrations page.

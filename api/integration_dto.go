@@ -37,6 +37,8 @@ type integrationDTO struct {
 	// Last four characters of the key.
 	APIKeyHint  *string    `json:"apiKeyHint" validate:"required" extensions:"x-nullable" example:"demo"`
 	ConnectedAt *time.Time `json:"connectedAt" validate:"required" format:"date-time" extensions:"x-nullable" example:"2026-01-31T09:30:00Z"`
+	// When syncs run by themselves.
+	DailySync *dailySyncDTO `json:"dailySync" validate:"required" extensions:"x-nullable"`
 	// Which syncs map organizations to IT Glue organizations of exactly the same name by themselves.
 	//
 	// - `on_connect`: the first one after connecting only.
@@ -157,7 +159,7 @@ func toIntegration(in *integration.Integration, counts mapping.Summary, active, 
 	}
 	out.Region, out.APIKeyHint, out.AutoMap = new(string(in.Region)), &in.APIKeyHint, new(string(in.AutoMap))
 	out.ConnectedAt, out.ListedAt = utc(&in.ConnectedAt), utc(in.ListedAt)
-	out.RemovalLimitPercent = &in.RemovalLimitPercent
+	out.DailySync, out.RemovalLimitPercent = toDailySync(in.Daily), &in.RemovalLimitPercent
 	out.ActiveSync, out.LastSync = toSyncOrNull(active), toSyncOrNull(last)
 	out.Attention = attentionOf(in, held)
 	return out

@@ -119,10 +119,13 @@ func (q *query) mapped() *bool {
 	}
 }
 
-func (q *query) count() bool {
-	value, sent := q.get("count")
+func (q *query) count() bool { return q.yes("count") }
+
+// yes tells whether a parameter is true. Without it, it is not.
+func (q *query) yes(name string) bool {
+	value, sent := q.get(name)
 	if sent && value != "true" && value != "false" {
-		q.fault("count", faultNotOneOf, "This must be one of: true, false.")
+		q.fault(name, faultNotOneOf, "This must be one of: true, false.")
 	}
 	return value == "true"
 }

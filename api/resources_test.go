@@ -31,10 +31,12 @@ const (
 		`"error":{"code":"itglue-timeout","detail":"Slow."},"attempt":1,"createdAt":"2026-01-31T11:00:00Z",` +
 		`"startedAt":"2026-01-31T11:00:00Z","finishedAt":null,"requestedBy":{"tokenId":"` + tokenID + `","tokenName":"Nightly"}}`
 	integrationJSON = `{"id":"itglue","status":"connected","region":"eu","apiKeyHint":"9f3c","connectedAt":"2026-01-31T11:00:00Z",` +
+		`"dailySync":{"enabled":true,"timeZone":"America/New_York","time":"00:00","nextRunAt":"2026-01-31T11:00:00Z"},` +
 		`"autoMap":"on_connect","removalLimitPercent":10,"listedAt":"2026-01-31T11:00:00Z","lastSync":null,"activeSync":null,` +
 		`"attention":null,"mappings":{"unmapped":3,"active":2,"paused":1}}`
-	oneMapping  = api.Base + "/mappings/" + orgID
-	oneSyncPath = api.Base + "/syncs/" + syncID
+	oneMapping        = api.Base + "/mappings/" + orgID
+	oneSyncPath       = api.Base + "/syncs/" + syncID
+	itglueIntegration = api.Base + "/integrations/itglue"
 )
 
 // TestAnswers fixes the wire format: the exact JSON of each kind of answer.
@@ -56,6 +58,8 @@ func TestAnswers(t *testing.T) {
 		{"connect", request{method: "POST", path: connect, token: "admin", body: `{"apiKey":"k","region":"eu"}`}, 201, integrationJSON},
 		{"test", request{method: "POST", path: api.Base + "/integrations/itglue/test", token: "admin", body: `{"apiKey":"k","region":"eu"}`},
 			200, `{"ok":true,"organizations":123}`},
+		{"change", request{method: "PATCH", path: itglueIntegration, token: "admin", body: `{}`}, 200, integrationJSON},
+		{"deactivate", request{method: "DELETE", path: itglueIntegration + "?confirm=true", token: "admin"}, 200, `{"mappingsRemoved":95}`},
 		{"directory", request{method: "GET", path: api.Base + "/integrations/itglue/organizations?count=true", token: "viewer"}, 200,
 			`{"items":[{"id":"42","name":"Contoso Ltd","shortName":"CTS","typeName":"Customer","statusName":"Active","primary":false,` +
 				`"mappedOrganizationId":null},{"id":"43","name":"Us","shortName":"","typeName":"","statusName":"","primary":true,` +
@@ -144,7 +148,7 @@ func TestAnAccountThatIsNotConnected(t *testing.T) {
 		return nil
 	}
 	a := do(t, s, request{method: "GET", path: api.Base + "/integrations/itglue", token: "viewer"})
-	want := `{"id":"itglue","status":"not_connected","region":null,"apiKeyHint":null,"connectedAt":null,"autoMap":null,` +
+	want := `{"id":"itglue","status":"not_connected","region":null,"apiKeyHint":null,"connectedAt":null,"dailySync":null,"autoMap":null,` +
 		`"removalLimitPercent":null,"listedAt":null,"lastSync":null,"activeSync":null,"attention":null,` +
 		`"mappings":{"unmapped":3,"active":2,"paused":1}}`
 	if a.status != http.StatusOK || !sameJSON(t, a.body, want) {
@@ -249,6 +253,18 @@ func TestWritesReachTheServices(t *testing.T) {
 			request{method: "POST", path: api.Base + "/integrations/itglue/test", body: `{"apiKey":"k","region":"us"}`},
 			"Test", []any{"k", "us"},
 		},
+		{request{method: "PATCH", path: itglueIntegration, body: `{}`}, "Change", []any{accountA, integration.Change{}, by}},
+		{
+			request{method: "PATCH", path: itglueIntegration, body: `{"apiKey":"k","region":"au","autoMap":"off","removalLimitPercent":0,` +
+				`"force":true,"dailySync":{"enabled":false,"timeZone":"UTC","time":"23:59"}}`}, "Change",
+			[]any{accountA, integration.Change{
+				APIKey: new("k"), Region: new("au"), AutoMap: new(integration.Off), RemovalLimitPercent: new(0), Force: true,
+				Daily: integration.DailyChange{Enabled: new(false), TimeZone: new("UTC"), Time: new("23:59")},
+			}, by},
+		},
+		{request{method: "DELETE", path: itglueIntegration}, "Deactivate", []any{accountA, false, by}},
+		{request{method: "DELETE", path: itglueIntegration + "?confirm=false"}, "Deactivate", []any{accountA, false, by}},
+		{request{method: "DELETE", path: itglueIntegration + "?confirm=true"}, "Deactivate", []any{accountA, true, by}},
 		{request{method: "PUT", path: oneMapping, body: `{"itglueOrganizationId":"42"}`}, "Map", []any{accountA, orgID, "42", by}},
 		{request{method: "PATCH", path: oneMapping, body: `{"syncEnabled":false}`}, "SetSyncEnabled", []any{accountA, orgID, false, by}},
 		{request{method: "PATCH", path: oneMapping, body: `{"syncEnabled":true}`}, "SetSyncEnabled", []any{accountA, orgID, true, by}},

@@ -115,6 +115,8 @@ func (s *server) routes() []route {
 
 		{method: get, path: base + "/integrations", permission: read, handler: s.listIntegrations},
 		{method: get, path: base + "/integrations/itglue", permission: read, handler: s.getIntegration},
+		{method: patch, path: base + "/integrations/itglue", permission: write, handler: s.changeIntegration},
+		{method: remove, path: base + "/integrations/itglue", permission: write, query: true, handler: s.deactivateIntegration},
 		{method: post, path: base + "/integrations/itglue/connect", permission: write, handler: s.connectIntegration},
 		{method: post, path: base + "/integrations/itglue/test", permission: write, handler: s.testIntegration},
 		{method: get, path: base + "/integrations/itglue/organizations", permission: read, query: true, handler: s.listDirectory},
