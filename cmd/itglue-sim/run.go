@@ -49,7 +49,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	fmt.Fprintf(stdout, "url: http://%s\napi key: %s\norganizations: %d\n",
 		listener.Addr(), opts.apiKey, len(server.Organizations()))
 
-	return serve(ctx, listener, handler(server))
+	return serve(ctx, listener, server)
 }
 
 func parse(args []string, stderr io.Writer) (options, error) {
@@ -89,18 +89,10 @@ func newServer(opts options) (*itgluetest.Server, error) {
 		}
 	}
 
-	server := itgluetest.New(itgluetest.WithKey(opts.apiKey))
+	server := itgluetest.New(itgluetest.WithKey(opts.apiKey), itgluetest.WithControl())
 	server.Add(organizations...)
 
 	return server, nil
-}
-
-func handler(server *itgluetest.Server) http.Handler {
-	mux := http.NewServeMux()
-	mux.Handle("/_sim/", server.Control())
-	mux.Handle("/", server)
-
-	return mux
 }
 
 // serve lets requests finish for a moment after ctx has ended.

@@ -20,8 +20,13 @@ import (
 	"github.com/orgbridge/orgbridge/pkg/itglue/itgluetest"
 )
 
-// demoKey opens the simulated IT Glue and nothing else.
-const demoKey = "ITG.demo"
+const (
+	// demoKey opens the simulated IT Glue and nothing else.
+	demoKey = "ITG.demo"
+	// demoRenamed and demoDeleted are the IT Glue organizations that the printed commands work on.
+	demoRenamed = "1001"
+	demoDeleted = "1002"
+)
 
 func demoCommand() command {
 	return command{
@@ -42,7 +47,7 @@ func demo(ctx context.Context, in invocation) (err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 
-	sim := itgluetest.New(itgluetest.WithKey(demoKey))
+	sim := itgluetest.New(itgluetest.WithKey(demoKey), itgluetest.WithControl())
 	sim.Add(demoITGlue()...)
 	glue, err := sim.Listen(ctx, "127.0.0.1:0")
 	if err != nil {
@@ -64,7 +69,7 @@ func demo(ctx context.Context, in invocation) (err error) {
 		if err != nil {
 			return err
 		}
-		return greet(in.stdout, "http://"+reachable(listener.Addr().String()), token)
+		return greet(in.stdout, "http://"+reachable(listener.Addr().String()), token, glue.URL)
 	})
 }
 
@@ -105,7 +110,7 @@ func (n *node) demoData(ctx context.Context) (token string, err error) {
 }
 
 // greet says what to do next. Scripts read it: the commands are the lines that begin with two spaces and "curl".
-func greet(w io.Writer, address, token string) error {
+func greet(w io.Writer, address, token, glue string) error {
 	auth := "-H 'Authorization: Bearer " + token + "'"
 	body := "-H 'Content-Type: application/json' -d"
 	_, err := fmt.Fprintf(w, `Address: %[1]s
@@ -115,7 +120,11 @@ Connect to the simulated IT Glue, see what was mapped and why the rest was not, 
   curl -sS -X POST %[1]s/api/v1/integrations/itglue/connect %[3]s %[4]s '{"apiKey": "%[5]s", "region": "us"}'
   curl -sS %[1]s/api/v1/mappings %[3]s
   curl -sS -X POST %[1]s/api/v1/syncs %[3]s %[4]s '{"kind": "manual"}'
-`, address, token, auth, body, demoKey)
+Then rename or delete organizations in the simulated IT Glue, and sync again to see what follows from it:
+  list:   curl -sS %[6]s/_sim/organizations
+  rename: curl -sS -X POST %[6]s/_sim/organizations/%[7]s/rename -d '{"name": "Alpine Dental Partners"}'
+  delete: curl -sS -X POST %[6]s/_sim/organizations/%[8]s/delete
+`, address, token, auth, body, demoKey, glue, demoRenamed, demoDeleted)
 	return err
 }
 
@@ -139,30 +148,38 @@ func demoOrganizations() []organization.New {
 		add("Summit Partners", "summit", organization.Microsoft365),
 		add("Riverside Bakery", "riverside-north", organization.GoogleWorkspace),
 		add("Riverside Bakery", "riverside-south", organization.GoogleWorkspace),
+		// Called otherwise in IT Glue: for a person who knows.
+		add("Demo", "demo", organization.Microsoft365),
 		// No counterpart.
 		add("Quantum Florists", "quantumflorists", organization.Microsoft365),
 	}
 }
 
 func demoITGlue() []itgluetest.Organization {
-	customer := func(name string, domains ...string) itgluetest.Organization {
-		return itgluetest.Organization{Name: name, TypeName: "Customer", StatusName: "Active", Domains: domains}
+	customer := func(id, name string, domains ...string) itgluetest.Organization {
+		return itgluetest.Organization{ID: id, Name: name, TypeName: "Customer", StatusName: "Active", Domains: domains}
 	}
 	return []itgluetest.Organization{
-		{Name: "Lighthouse IT Services", StatusName: "Active", Primary: true, Domains: []string{"lighthouse.example.com"}},
-		customer("Alpine Dental Group", "alpinedental.example.com"),
-		customer("Bayside Legal LLP", "baysidelegal.example.com"),
-		customer("Cedar & Stone Architects", "cedarstone.example.com"),
-		customer("Do\u0308ring Maschinenbau GmbH", "doering.example.com"), // the same letters, composed in another way
-		customer("Evergreen Logistics", "evergreen.example.com"),
-		customer("Northwind Traders", "northwind.example.com"),
-		customer(" Harbor View Clinic ", "harborview.example.com"),
-		customer("Summit Partners", "summit-east.example.com"),
-		customer("Summit Partners", "summit-west.example.com"),
-		customer("Riverside Bakery", "riverside-north.example.com"),
-		// Not added here yet.
-		customer("Juniper Accounting", "juniper.example.com"),
-		customer("Kestrel Aviation", "kestrel.example.com", "kestrel-air.example.com"),
-		{Name: "Meridian Freight", TypeName: "Prospect", StatusName: "Active"},
+		{ID: "1000", Name: "Lighthouse IT Services", StatusName: "Active", Primary: true, Domains: []string{"lighthouse.example.com"}},
+		customer(demoRenamed, "Alpine Dental Group", "alpinedental.example.com"),
+		customer(demoDeleted, "Bayside Legal LLP", "baysidelegal.example.com"),
+		customer("1003", "Cedar & Stone Architects", "cedarstone.example.com"),
+		customer("1004", "Do\u0308ring Maschinenbau GmbH", "doering.example.com"), // the same letters, composed in another way
+		customer("1005", "Evergreen Logistics", "evergreen.example.com"),
+		customer("1006", "Northwind Traders", "northwind.example.com"),
+		customer("1007", " Harbor View Clinic ", "harborview.example.com"),
+		customer("1008", "Summit Partners", "summit-east.example.com"),
+		customer("1009", "Summit Partners", "summit-west.example.com"),
+		customer("1010", "Riverside Bakery", "riverside-north.example.com"),
+		customer("1011", "Sandbox Graphus", "demo.example.com"),
+		// Not added here yet, with every kind of domains that an import meets: one, several, one of the email provider's beside an own
+		// one and alone, one that another organization has, one that is none, and no domain at all.
+		customer("1012", "Juniper Accounting", "juniper.example.com"),
+		customer("1013", "Kestrel Aviation", "kestrel.example.com", "kestrel-air.example.com"),
+		customer("1014", "Larkspur Interiors", "larkspur.onmicrosoft.com", "Larkspur.example.com"),
+		customer("1015", "Orchard Veterinary", "orchardvet.onmicrosoft.com"),
+		customer("1016", "Evergreen Storage", "evergreen.example.com"),
+		customer("1017", "Pinewood School", "pinewood.local:8080"),
+		{ID: "1018", Name: "Meridian Freight", TypeName: "Prospect", StatusName: "Active"},
 	}
 }

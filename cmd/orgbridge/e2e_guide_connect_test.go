@@ -134,7 +134,8 @@ func (g *guide) caseCounts(t *testing.T) {
 
 func (g *guide) dropDownOffersUnmappedOnly(t *testing.T) {
 	t.Helper()
-	are(t, "offered", g.dropDown(""), "Cedar Architects", "Sandbox Graphus", "Twin Peaks", "Twin Peaks", "Unrelated")
+	are(t, "offered", g.dropDown(""), "Cedar Architects", "Juniper Accounting", "Kestrel Aviation", "Meridian Freight", "Orchard Veterinary",
+		"Sandbox Graphus", "Twin Peaks", "Twin Peaks", "Unrelated")
 	are(t, "offered for a text in other case", g.dropDown("sANDBOX"), "Sandbox Graphus")
 	are(t, "offered for a mapped one", g.dropDown("alpine"))
 }

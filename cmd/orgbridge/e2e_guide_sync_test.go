@@ -98,6 +98,55 @@ func (g *guide) deletedIsUnmappedByRefresh(t *testing.T) {
 	g.refused("POST", "/mappings/"+evergreen+"/sync", nil, http.StatusConflict, "not-mapped")
 }
 
+func (g *guide) syncIsCancelled(t *testing.T) {
+	t.Helper()
+	g.slow(1, 2*time.Second)
+	started := call[syncView](g.c, "POST", "/syncs", map[string]string{"kind": "manual"}, http.StatusAccepted)
+	cancelled := call[syncView](g.c, "POST", "/syncs/"+started.ID+"/cancel", nil, http.StatusOK)
+	is(t, "status", cancelled.Status, "cancelled")
+	g.fast()
+	g.c.runSync("manual") // there is room for the next one at once
+	is(t, "status in the end", g.c.sync(started.ID).Status, "cancelled")
+}
+
+// manyDeletedAreHeld deletes two of the three that are mapped.
+func (g *guide) manyDeletedAreHeld(t *testing.T) {
+	t.Helper()
+	g.remove(g.glue["Cedar Architects"])
+	g.remove(g.glue["Delta Foods"])
+	held := g.heldSync()
+	is(t, "held", held.Counts.Held, 2)
+	is(t, "unmapped", held.Counts.Unmapped, 0)
+	checkRow(t, g.c.row(g.org["Cedar architects"]), "active", "manual", g.glue["Cedar Architects"], "")
+	in := g.integration()
+	is(t, "status", in.Status, "attention")
+	is(t, "attention", *in.Attention, attentionView{Code: "removals-held", SyncID: held.ID})
+	is(t, "tile", g.tile(t).Status, "attention")
+	is(t, "fact", g.newest("sync.held").SyncID, held.ID)
+}
+
+func (g *guide) rejectedStayMapped(t *testing.T) {
+	t.Helper()
+	held := g.integration().Attention.SyncID
+	rejected := call[syncView](g.c, "POST", "/syncs/"+held+"/reject", nil, http.StatusOK)
+	is(t, "status", rejected.Status, "succeeded")
+	checkRow(t, g.c.row(g.org["Cedar architects"]), "active", "manual", g.glue["Cedar Architects"], "")
+	is(t, "tile", g.tile(t).Status, "connected")
+	is(t, "fact", g.newest("removals.rejected").SyncID, held)
+	g.refused("POST", "/syncs/"+held+"/release", nil, http.StatusConflict, "not-held")
+}
+
+func (g *guide) releasedAreUnmapped(t *testing.T) {
+	t.Helper()
+	held := g.heldSync()
+	call[syncView](g.c, "POST", "/syncs/"+held.ID+"/release", nil, http.StatusAccepted)
+	is(t, "unmapped", g.c.ended(held.ID).Counts.Unmapped, 2)
+	checkRow(t, g.c.row(g.org["Cedar architects"]), "unmapped", "", "", "deleted-in-itglue")
+	checkRow(t, g.c.row(g.org["Delta Foods"]), "unmapped", "", "", "deleted-in-itglue")
+	checkRow(t, g.c.row(g.org["Demo"]), "active", "manual", g.glue["Sandbox Graphus"], "")
+	is(t, "actor", g.newest("removals.released").Actor.TokenName, "e2e")
+}
+
 // onlyOrganizationsAndDomainsAreRead looks at all that IT Glue was ever asked: no passwords, and nothing but questions.
 func (g *guide) onlyOrganizationsAndDomainsAreRead(t *testing.T) {
 	t.Helper()

@@ -40,6 +40,18 @@ func TestGuide(t *testing.T) {
 			{"ExistingMappingIsChanged", g.existingMappingIsChanged},
 			{"NoneUnmaps", g.noneUnmaps},
 
+			// Adding organizations from IT Glue
+			{"DomainsAreOffered", g.domainsAreOffered},
+			{"AddingTakesNameAndDomain", g.addingTakesNameAndDomain},
+			{"AddingMapsAtOnce", g.addingMapsAtOnce},
+			{"AddedIsOfferedNoMore", g.addedIsOfferedNoMore},
+			{"NoneFreesForAdding", g.noneFreesForAdding},
+			{"DomainMayBeEntered", g.domainMayBeEntered},
+			{"DomainNeverChanges", g.domainNeverChanges},
+			{"AllInformationIsRequired", g.allInformationIsRequired},
+			{"MoreAreAdded", g.moreAreAdded},
+			{"RemovingFreesTheCounterpart", g.removingFreesTheCounterpart},
+
 			// Names in step
 			{"PreviewChangesNothing", g.previewChangesNothing},
 			{"ManualSyncRenames", g.manualSyncRenames},
@@ -50,6 +62,12 @@ func TestGuide(t *testing.T) {
 			// Deleted in IT Glue
 			{"DeletedIsUnmappedBySync", g.deletedIsUnmappedBySync},
 			{"DeletedIsUnmappedByRefresh", g.deletedIsUnmappedByRefresh},
+
+			// More than a sync takes away without asking
+			{"SyncIsCancelled", g.syncIsCancelled},
+			{"ManyDeletedAreHeld", g.manyDeletedAreHeld},
+			{"RejectedStayMapped", g.rejectedStayMapped},
+			{"ReleasedAreUnmapped", g.releasedAreUnmapped},
 
 			// For good
 			{"OnlyOrganizationsAndDomainsAreRead", g.onlyOrganizationsAndDomainsAreRead},
@@ -90,6 +108,14 @@ func newGuide(s *site) *guide {
 	} {
 		g.glue[name] = s.add(name)
 	}
+	for name, domains := range map[string][]string{
+		"Juniper Accounting": {"juniper.onmicrosoft.com", "Juniper.example.com"},
+		"Kestrel Aviation":   {"kestrel.example.com", "kestrel-air.example.com"},
+		"Orchard Veterinary": {"orchard.example.com"},
+		"Meridian Freight":   nil,
+	} {
+		g.glue[name] = s.add(name, domains...)
+	}
 	s.add("Twin Peaks")
 	s.add("Twin Peaks")
 
@@ -126,6 +152,17 @@ func (g *guide) restart(meanwhile func()) {
 func (g *guide) integration() integrationView {
 	g.c.t.Helper()
 	return call[integrationView](g.c, "GET", "/integrations/itglue", nil, http.StatusOK)
+}
+
+// heldSync runs a sync that is held.
+func (g *guide) heldSync() (run syncView) {
+	g.c.t.Helper()
+	id := call[syncView](g.c, "POST", "/syncs", map[string]string{"kind": "manual"}, http.StatusAccepted).ID
+	eventually(g.c.t, patience, "the sync to be held", func() bool {
+		run = g.c.sync(id)
+		return run.Status == "held"
+	})
+	return run
 }
 
 // newest is the event of the type that happened last.

@@ -333,8 +333,10 @@ type (
 		Before, After map[string]any
 		Detail        string
 	}
+	attentionView   struct{ Code, SyncID string }
 	integrationView struct {
 		Status     string
+		Attention  *attentionView
 		Region     string
 		APIKeyHint string
 		ActiveSync *syncView
@@ -416,9 +418,9 @@ func (c client) row(organizationID string) rowView {
 }
 
 // add puts an organization into the simulated IT Glue.
-func (s *site) add(name string) (itglueID string) {
+func (s *site) add(name string, domains ...string) (itglueID string) {
 	s.t.Helper()
-	return call[referenceView](s.sim, "POST", "/_sim/organizations", map[string]string{"name": name}, http.StatusCreated).ID
+	return call[referenceView](s.sim, "POST", "/_sim/organizations", map[string]any{"name": name, "domains": domains}, http.StatusCreated).ID
 }
 
 func (s *site) rename(itglueID, name string) {

@@ -135,3 +135,17 @@ func TestGenerate(t *testing.T) {
 		t.Errorf("got %d ids, %d names, %d without a type", len(ids), len(names), untyped)
 	}
 }
+
+func TestControlIsServedOnlyWhenAskedFor(t *testing.T) {
+	t.Parallel()
+
+	for want, server := range map[int]*itgluetest.Server{
+		http.StatusForbidden: itgluetest.New(itgluetest.WithKey("k")),
+		http.StatusOK:        itgluetest.New(itgluetest.WithKey("k"), itgluetest.WithBasePath("/v1"), itgluetest.WithControl()),
+	} {
+		got := call(t, server, http.MethodGet, "/_sim/organizations", "", func(r *http.Request) { r.Header.Del("X-Api-Key") })
+		if got.status != want {
+			t.Errorf("got %d instead of %d", got.status, want)
+		}
+	}
+}

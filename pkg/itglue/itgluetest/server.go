@@ -23,6 +23,7 @@ type Server struct {
 	basePath       string
 	strictIncludes bool
 	weekLimit      bool
+	control        http.Handler // nil unless asked for
 }
 
 // Option changes a Server at its making.
@@ -53,6 +54,9 @@ func WithStrictIncludes() Option { return func(s *Server) { s.strictIncludes = t
 // WithWeekLimit refuses, with 422, filters on created_at and updated_at that
 // span more than a week or have no start, as IT Glue does on some resources.
 func WithWeekLimit() Option { return func(s *Server) { s.weekLimit = true } }
+
+// WithControl serves Control as well, at /_sim/ whatever the base path.
+func WithControl() Option { return func(s *Server) { s.control = s.Control() } }
 
 // New returns a server without organizations that listens nowhere. Without
 // WithKey or AddKey it refuses every request.
@@ -171,6 +175,12 @@ func (s *Server) Reset(organizations ...Organization) []string {
 
 // ServeHTTP answers an API request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if s.control != nil && strings.HasPrefix(r.URL.Path, "/_sim/") {
+		s.control.ServeHTTP(w, r)
+
+		return
+	}
+
 	x := s.newExchange(r)
 	call := s.calls.begin(x)
 
