@@ -249,7 +249,9 @@ func TestATroubleOfTheStoreIsToldToTheLogOnly(t *testing.T) {
 	one, two, three := w.theirs("One", "one.com"), w.theirs("Two", "two.com"), w.theirs("Three", "three.com", "three.net")
 	w.store.fail = func(method string, o organization.Organization) error {
 		switch {
-		case method == "DomainHolders", o.Name == "One":
+		case method == "DomainHolders":
+			return errs.New(errs.Internal, "table secret is gone")
+		case o.Name == "One":
 			return errors.New("table secret is gone")
 		case o.Name == "Two":
 			return errs.New(errs.Unavailable, "Away.")

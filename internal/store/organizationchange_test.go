@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -207,6 +208,39 @@ func TestARunningSyncDoesNotOverwriteANameThatAPersonChangedMeanwhile(t *testing
 		same(t, got.Name, "Mine")
 		same(t, mappingOf(t, s, id, free).State, mapping.Unmapped)
 	})
+}
+
+// Whoever changes organizations waits for a sync's batch to end, and a batch for them. On SQLite every transaction does.
+func TestChangesOfOrganizationsWaitForTheIntegration(t *testing.T) {
+	t.Parallel()
+	s := storetest.Postgres(t)
+	id := storetest.Account(t, s)
+	storetest.Connected(t, s, id)
+	org := storetest.Organization(t, s, id, "A")
+	from := sourceOf(t, s, id, storetest.Entry(1, "One"))
+	batch, err := s.PostgresPool().Begin(t.Context())
+	ok(t, err)
+	_, err = batch.Exec(t.Context(), "SELECT 1 FROM integrations WHERE account_id = $1 FOR NO KEY UPDATE", id)
+	ok(t, err)
+	for name, change := range map[string]func(ctx context.Context) error{
+		"create": func(ctx context.Context) error { return s.CreateOrganization(ctx, id, newcomer(t, "B"), event.Actor{}) },
+		"import": func(ctx context.Context) error {
+			return s.ImportOrganization(ctx, id, newcomer(t, "B"), from, event.Actor{})
+		},
+		"update": func(ctx context.Context) error {
+			_, err := s.UpdateOrganization(ctx, id, org, organization.Change{Name: new("B")}, event.Actor{})
+			return err
+		},
+		"delete": func(ctx context.Context) error { return s.DeleteOrganization(ctx, id, org, event.Actor{}) },
+	} {
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		if err := change(ctx); !errs.Is(err, errs.Unavailable) {
+			t.Errorf("%s did not wait: %v", name, err)
+		}
+		cancel()
+	}
+	ok(t, batch.Rollback(t.Context()))
+	ok(t, s.DeleteOrganization(t.Context(), id, org, event.Actor{}))
 }
 
 func integrationID(t *testing.T, s *store.Store, accountID string) string {

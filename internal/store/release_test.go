@@ -251,7 +251,7 @@ func TestDecisionsOnWhatIsNotHeldAsShown(t *testing.T) {
 			storetest.Map(c.t, c.s, c.accountID, c.organizations[1], storetest.Entry(77, "Another"))
 		}, errs.HeldSetChanged},
 		"one deleted": {func(c *scene) {
-			storetest.Exec(c.t, c.s, "DELETE FROM organizations WHERE id = $1", c.organizations[1])
+			ok(c.t, c.s.DeleteOrganization(c.t.Context(), c.accountID, c.organizations[1], event.Actor{}))
 		}, errs.HeldSetChanged},
 	}
 	for name, scenario := range scenes {
