@@ -13,6 +13,9 @@ const releaseBatch = 50
 // first: the listing that missed it is old, and what was beyond the limit was never read.
 func (r *run) release(ctx context.Context, client *itglue.Client) (Outcome, error) {
 	o := Outcome{Status: Succeeded, Counts: r.sync.Counts}
+	if err := r.progress(ctx, Confirming, 0, r.sync.Counts.Held); err != nil {
+		return o, err
+	}
 	for done := 0; ; {
 		held, err := r.Releases.SyncChanges(ctx, r.fence.AccountID, r.fence.SyncID, ChangeFilter{Status: ChangeHeld, Limit: releaseBatch})
 		if err != nil || len(held.Items) == 0 {

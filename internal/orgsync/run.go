@@ -237,11 +237,11 @@ func (r *run) confirm(ctx context.Context, client *itglue.Client, in Input) (map
 		if gone > limit || i == maxReads {
 			break
 		}
-		absence, err := readAbsence(ctx, client, id)
-		if err != nil && absence != Unclear {
+		if err := r.progress(ctx, Confirming, i, len(missing)); err != nil {
 			return nil, err
 		}
-		if err := r.progress(ctx, Confirming, i+1, len(missing)); err != nil {
+		absence, err := readAbsence(ctx, client, id)
+		if err != nil && absence != Unclear {
 			return nil, err
 		}
 		if absence == Gone {
@@ -249,7 +249,10 @@ func (r *run) confirm(ctx context.Context, client *itglue.Client, in Input) (map
 		}
 		absences[id] = absence
 	}
-	return absences, nil
+	if len(absences) == 0 {
+		return absences, nil
+	}
+	return absences, r.progress(ctx, Confirming, len(absences), len(missing))
 }
 
 // readAbsence is the second witness of a removal. A refused key or a spent rate limit ends the whole run; any other failure says
