@@ -260,7 +260,11 @@ func TestRateLimitedReleaseWaitsAndFinallyIsHeldAgain(t *testing.T) {
 		w.expectRow(ours[0], "Company 000", theirs[0], mapping.Active)
 		remove()
 		w.forgetLimits()
-		s = w.run(w.release(s)) // a person tries again
+		s = w.release(s) // a person tries again
+		if s.Attempt != 0 || s.Failure != nil {
+			w.t.Errorf("released again as %+v (%+v)", s, s.Failure)
+		}
+		s = w.run(s)
 		if s.Status != orgsync.Succeeded || s.Failure != nil || s.Counts != (orgsync.Counts{Listed: 1, Unchanged: 1, Unmapped: 4}) {
 			w.t.Errorf("after the second release: %+v (%+v)", s, s.Failure)
 		}
@@ -336,7 +340,7 @@ func TestCancelledReleaseRemovesNothingMore(t *testing.T) {
 			w.ok(err)
 		}})
 		done := w.run(released)
-		if want := (orgsync.Counts{Listed: 5, Unchanged: 5, Unmapped: 50, Held: 5}); done.Status != orgsync.Cancelled || done.Counts != want {
+		if want := (orgsync.Counts{Listed: 5, Unchanged: 5, Unmapped: 50, Held: 5}); done.Status != orgsync.Cancelled || done.Counts != want || done.ReleasedAt != nil {
 			w.t.Errorf("%s with %+v, want %+v", done.Status, done.Counts, want)
 		}
 		w.expectHeld("")
