@@ -1,6 +1,7 @@
 package integration_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -115,11 +116,14 @@ func TestARegionAloneKeepsTheKey(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, b *bundle) {
 		t.Helper()
-		b.connected(t, 0)
+		old := b.connected(t, 0)
 		b.us.AddKey(apiKey)
 		in, err := b.service.Change(t.Context(), b.accountID, integration.Change{Region: new("us")}, b.by)
 		if err != nil || in.Region != "us" || in.APIKeyHint != "wxyz" {
 			t.Fatalf("%+v, %v", in, err)
+		}
+		if bytes.Equal(in.SealedKey, old.SealedKey) { // by which a refusal in the old region is told from one in the new
+			t.Error("the key is sealed as before")
 		}
 		b.worksWith(t, 0)
 		if after := b.events(t)[0].After; !reflect.DeepEqual(after, event.Properties{"region": "us"}) {

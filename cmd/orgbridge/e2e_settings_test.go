@@ -1,0 +1,233 @@
+package main
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+const (
+	settings = "/integrations/itglue"
+	otherKey = "ITG.e2e00000000000000000000000other"
+	nextKey  = "ITG.e2e0000000000000000000000000next"
+)
+
+// settingsView is what the settings screen shows.
+type settingsView struct {
+	Status              string
+	Region              *string
+	APIKeyHint          *string
+	AutoMap             *string
+	RemovalLimitPercent *int
+	DailySync           *struct {
+		Enabled        bool
+		TimeZone, Time string
+		NextRunAt      *time.Time
+	}
+	ActiveSync *syncView
+	LastSync   *syncView
+	Attention  *struct{ Code string }
+	Mappings   struct{ Unmapped, Active, Paused int }
+}
+
+// configured is an account that is connected, with three organizations mapped. The region eu is another IT Glue account.
+type configured struct {
+	*site
+
+	c    client
+	orgs []string
+	glue []string
+}
+
+func newConfigured(s *site) *configured {
+	s.t.Helper()
+	other := simulator(s.t, otherKey)
+	call[any](other, "POST", "/_sim/organizations", map[string]string{"name": "Stranger"}, http.StatusCreated)
+	s.env = append(s.env, "ORGBRIDGE_ITGLUE_EU_URL="+other.base)
+	call[any](s.sim, "POST", "/_sim/keys", map[string]string{"key": nextKey}, http.StatusNoContent)
+	k := &configured{site: s}
+	token := s.newAccount()
+	k.c = s.serve().client(token)
+	for name, domain := range map[string]string{"Alpine": "alpine.example.com", "Bayside": "bayside.example.com", "Cedar": "cedar.example.com"} {
+		k.glue = append(k.glue, s.add(name))
+		k.orgs = append(k.orgs, k.c.addOrganization(name, domain))
+	}
+	k.c.ended(k.c.connect().ID)
+	return k
+}
+
+func (k *configured) read() settingsView {
+	k.t.Helper()
+	return call[settingsView](k.c, "GET", settings, nil, http.StatusOK)
+}
+
+func (k *configured) change(body map[string]any) settingsView {
+	k.t.Helper()
+	return call[settingsView](k.c, "PATCH", settings, body, http.StatusOK)
+}
+
+// refused demands a refusal with the code that leaves all settings as they are.
+func (k *configured) refused(method, path string, body any, status int, code string) problemView {
+	k.t.Helper()
+	before := k.read()
+	problem := call[problemView](k.c, method, path, body, status)
+	if problem.Code != code {
+		k.t.Errorf("%s %s %v is refused as %q instead of %q", method, path, body, problem.Code, code)
+	}
+	after := k.read()
+	if before.Region != nil && (*after.Region != *before.Region || *after.APIKeyHint != *before.APIKeyHint || *after.AutoMap != *before.AutoMap) {
+		k.t.Errorf("%v is refused, and changed %+v to %+v", body, before, after)
+	}
+	return problem
+}
+
+func TestSettings(t *testing.T) {
+	t.Parallel()
+	onEachEngine(t, func(t *testing.T, s *site) {
+		t.Helper()
+		k := newConfigured(s)
+		k.dailySyncIsPausedAndResumed(t)
+		k.wrongKeysLeaveTheOldOne(t)
+		k.anotherAccountIsTakenByForceOnly(t)
+		k.newKeyEndsTheAttention(t)
+		k.deactivationAsksFirst(t)
+		k.nothingWorksAfterwards()
+		k.reconnectingStartsAnew(t)
+	})
+}
+
+func (k *configured) dailySyncIsPausedAndResumed(t *testing.T) {
+	t.Helper()
+	in := k.read()
+	if in.DailySync == nil || !in.DailySync.Enabled || in.DailySync.TimeZone != "America/New_York" || in.DailySync.Time != "00:00" {
+		t.Fatalf("daily sync %+v", in.DailySync)
+	}
+	next := *in.DailySync.NextRunAt
+	if until := time.Until(next); until <= 0 || until > 25*time.Hour {
+		t.Errorf("the next daily sync is at %s", next)
+	}
+	paused := k.change(map[string]any{"dailySync": map[string]any{"enabled": false}, "autoMap": "every_sync", "removalLimitPercent": 25})
+	if paused.DailySync.Enabled || paused.DailySync.NextRunAt != nil || *paused.AutoMap != "every_sync" || *paused.RemovalLimitPercent != 25 {
+		t.Errorf("paused: %+v", paused)
+	}
+	if _, changes := k.c.runSync("manual"); len(changes) > 0 { // by hand as ever
+		t.Errorf("changes %+v", changes)
+	}
+	resumed := k.change(map[string]any{"dailySync": map[string]any{"enabled": true}})
+	if !resumed.DailySync.Enabled || resumed.DailySync.NextRunAt == nil || !resumed.DailySync.NextRunAt.Equal(next) {
+		t.Errorf("resumed: %+v", resumed.DailySync)
+	}
+	moved := k.change(map[string]any{"dailySync": map[string]any{"timeZone": "Asia/Kolkata", "time": "05:30"}})
+	if hour, minute, _ := moved.DailySync.NextRunAt.UTC().Clock(); hour != 0 || minute != 0 {
+		t.Errorf("05:30 in Kolkata is %s", moved.DailySync.NextRunAt)
+	}
+	wrong := map[string]any{"autoMap": "off", "dailySync": map[string]any{"timeZone": "Atlantis", "time": "25:00"}}
+	if p := k.refused("PATCH", settings, wrong, http.StatusUnprocessableEntity, "validation-failed"); len(p.Errors) != 2 {
+		t.Errorf("faults %+v", p.Errors)
+	}
+}
+
+func (k *configured) wrongKeysLeaveTheOldOne(t *testing.T) {
+	t.Helper()
+	k.refused("PATCH", settings, map[string]any{"apiKey": "ITG.wrong", "autoMap": "off"}, http.StatusUnprocessableEntity, "itglue-key-rejected")
+	problem := k.refused("PATCH", settings, map[string]any{"apiKey": otherKey}, http.StatusUnprocessableEntity, "itglue-key-rejected")
+	if problem.Params["regionHint"] != "eu" {
+		t.Errorf("params %v", problem.Params)
+	}
+	k.refused("PATCH", settings, map[string]any{"region": "eu"}, http.StatusUnprocessableEntity, "itglue-key-rejected")
+	k.refused("PATCH", settings, map[string]any{"region": "au"}, http.StatusBadGateway, "itglue-unavailable") // nobody is there
+	k.c.runSync("manual")
+	if in := k.change(map[string]any{"apiKey": nextKey}); *in.APIKeyHint != "next" || *in.Region != "us" {
+		t.Errorf("%+v", in)
+	}
+	call[any](k.sim, "POST", "/_sim/keys/revoke", map[string]string{"key": simKey}, http.StatusNoContent)
+	k.c.runSync("manual")
+}
+
+func (k *configured) anotherAccountIsTakenByForceOnly(t *testing.T) {
+	t.Helper()
+	other := map[string]any{"apiKey": otherKey, "region": "eu"}
+	problem := k.refused("PATCH", settings, other, http.StatusConflict, "different-itglue-account")
+	if problem.Params["mapped"] != 3.0 || problem.Params["checked"] != 3.0 || problem.Params["found"] != 0.0 {
+		t.Errorf("params %v", problem.Params)
+	}
+	other["force"] = true
+	if in := k.change(other); *in.Region != "eu" || in.Mappings.Active != 3 {
+		t.Errorf("%+v", in)
+	}
+	started := call[syncView](k.c, "POST", "/syncs", map[string]string{"kind": "manual"}, http.StatusAccepted)
+	eventually(t, patience, "the sync to hold the removals", func() bool { return k.c.sync(started.ID).Status == "held" })
+	if in := k.change(map[string]any{"apiKey": nextKey, "region": "us"}); *in.Region != "us" || in.Mappings.Active != 3 {
+		t.Errorf("%+v", in)
+	}
+	k.c.runSync("manual")
+}
+
+func (k *configured) newKeyEndsTheAttention(t *testing.T) {
+	t.Helper()
+	call[any](k.sim, "POST", "/_sim/keys/revoke", map[string]string{"key": nextKey}, http.StatusNoContent)
+	call[problemView](k.c, "POST", "/mappings/"+k.orgs[0]+"/sync", nil, http.StatusUnprocessableEntity)
+	if in := k.read(); in.Status != "attention" || in.Attention.Code != "credentials-rejected" || in.Mappings.Active != 3 {
+		t.Errorf("%+v", in)
+	}
+	call[any](k.sim, "POST", "/_sim/keys", map[string]string{"key": simKey}, http.StatusNoContent)
+	if in := k.change(map[string]any{"apiKey": simKey}); in.Status != "connected" || in.Attention != nil {
+		t.Errorf("%+v", in)
+	}
+}
+
+func (k *configured) deactivationAsksFirst(t *testing.T) {
+	t.Helper()
+	call[any](k.c, "DELETE", "/mappings/"+k.orgs[0], nil, http.StatusOK) // somebody unmaps it
+	k.slow(1, time.Minute)
+	running := call[syncView](k.c, "POST", "/syncs", map[string]string{"kind": "manual"}, http.StatusAccepted, http.StatusOK)
+	eventually(t, patience, "the sync to run", func() bool { return k.c.sync(running.ID).Status == "running" })
+	problem := k.refused("DELETE", settings, nil, http.StatusConflict, "confirmation-required")
+	if problem.Params["mappings"] != 2.0 {
+		t.Errorf("params %v", problem.Params)
+	}
+	removed := call[struct{ MappingsRemoved int }](k.c, "DELETE", settings+"?confirm=true", nil, http.StatusOK)
+	if removed.MappingsRemoved != 2 {
+		t.Errorf("%d mappings removed", removed.MappingsRemoved)
+	}
+	if status := k.c.sync(running.ID).Status; status != "cancelled" {
+		t.Errorf("the running sync is %s", status)
+	}
+	k.fast()
+	in := k.read()
+	if in.Status != "not_connected" || in.DailySync != nil || in.APIKeyHint != nil || in.Mappings.Unmapped != 3 {
+		t.Errorf("%+v", in)
+	}
+	for _, org := range k.orgs {
+		checkRow(t, k.c.row(org), "unmapped", "", "", "")
+	}
+}
+
+func (k *configured) nothingWorksAfterwards() {
+	k.t.Helper()
+	choice := map[string]string{"itglueOrganizationId": k.glue[0]}
+	for path, body := range map[string]any{
+		"GET " + settings + "/organizations": nil, "DELETE " + settings + "?confirm=true": nil, "PATCH " + settings: map[string]any{},
+		"POST /syncs": map[string]string{"kind": "manual"}, "PUT /mappings/" + k.orgs[0]: choice, "POST /mappings/" + k.orgs[0] + "/sync": nil,
+		"GET " + settings + "/organizations/" + k.glue[0] + "/domains": nil,
+		"POST /organizations": map[string]string{"itglueOrganizationId": k.glue[0], "domain": "new.example.com", "emailPlatform": "microsoft_365"},
+	} {
+		method, path, _ := strings.Cut(path, " ")
+		k.refused(method, path, body, http.StatusConflict, "not-connected")
+	}
+}
+
+func (k *configured) reconnectingStartsAnew(t *testing.T) {
+	t.Helper()
+	if run := k.c.ended(k.c.connect().ID); run.Kind != "initial" || run.Counts.Mapped != 3 {
+		t.Errorf("%+v", run)
+	}
+	in := k.read()
+	if *in.AutoMap != "on_connect" || *in.RemovalLimitPercent != 10 || in.DailySync.TimeZone != "America/New_York" {
+		t.Errorf("%+v", in)
+	}
+	for i, org := range k.orgs { // also the one that somebody had unmapped
+		checkRow(t, k.c.row(org), "active", "auto", k.glue[i], "")
+	}
+}
