@@ -166,6 +166,7 @@ func (k *configured) anotherAccountIsTakenByForceOnly(t *testing.T) {
 
 func (k *configured) newKeyEndsTheAttention(t *testing.T) {
 	t.Helper()
+	k.change(map[string]any{"dailySync": map[string]any{"enabled": false}}) // no sync but those that are asked for
 	call[any](k.sim, "POST", "/_sim/keys/revoke", map[string]string{"key": nextKey}, http.StatusNoContent)
 	call[problemView](k.c, "POST", "/mappings/"+k.orgs[0]+"/sync", nil, http.StatusUnprocessableEntity)
 	if in := k.read(); in.Status != "attention" || in.Attention.Code != "credentials-rejected" || in.Mappings.Active != 3 {
