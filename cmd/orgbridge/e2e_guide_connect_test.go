@@ -32,6 +32,8 @@ func (g *guide) onlyAdminsConfigure(t *testing.T) {
 	call[any](g.c, "GET", "/integrations/itglue", nil, http.StatusOK)
 	g.refused("POST", "/integrations/itglue/connect", credentials(simKey, "us"), http.StatusForbidden, "forbidden")
 	g.refused("POST", "/integrations/itglue/test", credentials(simKey, "us"), http.StatusForbidden, "forbidden")
+	g.refused("PATCH", "/integrations/itglue", map[string]string{"apiKey": simKey}, http.StatusForbidden, "forbidden")
+	g.refused("DELETE", "/integrations/itglue?confirm=true", nil, http.StatusForbidden, "forbidden")
 	g.refused("POST", "/syncs", map[string]string{"kind": "manual"}, http.StatusForbidden, "forbidden")
 	g.c.token = admin
 }
@@ -122,6 +124,8 @@ func (g *guide) othersShowNone(t *testing.T) {
 	checkRow(t, g.c.row(g.org["Demo"]), "unmapped", "", "", "no-equal-name")
 	checkRow(t, g.c.row(g.org["Twin Peaks"]), "unmapped", "", "", "ambiguous")
 	is(t, "rows", len(all[rowView](g.c, "/mappings")), len(g.org))
+	found := call[listView[rowView]](g.c, "GET", "/mappings?search=dEM", nil, http.StatusOK).Items
+	is(t, "rows found by a text", len(found) == 1 && found[0].Organization.Name == "Demo", true)
 	summary := call[struct{ Unmapped, Active, Paused, Total int }](g.c, "GET", "/mappings/summary", nil, http.StatusOK)
 	is(t, "unmapped", summary.Unmapped, 3)
 	is(t, "active", summary.Active, 4)

@@ -59,6 +59,18 @@ func TestGuide(t *testing.T) {
 			{"RefreshOverwritesAlsoWhenPaused", g.refreshOverwritesAlsoWhenPaused},
 			{"WorkGoesOnWhileItSyncs", g.workGoesOnWhileItSyncs},
 
+			// Integration Settings
+			{"SettingsShowTheIntegration", g.settingsShowTheIntegration},
+			{"DailySyncIsAtMidnightInNewYork", g.dailySyncIsAtMidnightInNewYork},
+			{"PausingTheDailySyncIsNotified", g.pausingTheDailySyncIsNotified},
+			{"PausedDailySyncLeavesTheRest", g.pausedDailySyncLeavesTheRest},
+			{"KeyIsCheckedBeforeItIsTaken", g.keyIsCheckedBeforeItIsTaken},
+			{"NewKeyIsTaken", g.newKeyIsTaken},
+			{"RegionIsChanged", g.regionIsChanged},
+			{"RevokedKeyKeepsMappings", g.revokedKeyKeepsMappings},
+			{"NewKeyRecovers", g.newKeyRecovers},
+			{"DailySyncIsResumed", g.dailySyncIsResumed},
+
 			// Deleted in IT Glue
 			{"DeletedIsUnmappedBySync", g.deletedIsUnmappedBySync},
 			{"DeletedIsUnmappedByRefresh", g.deletedIsUnmappedByRefresh},
@@ -69,10 +81,16 @@ func TestGuide(t *testing.T) {
 			{"RejectedStayMapped", g.rejectedStayMapped},
 			{"ReleasedAreUnmapped", g.releasedAreUnmapped},
 
+			// Deactivating
+			{"EverythingOutlivesARestart", g.everythingOutlivesARestart},
+			{"DeactivatingAsksForConfirmation", g.deactivatingAsksForConfirmation},
+			{"DeactivatingLosesAllMappings", g.deactivatingLosesAllMappings},
+			{"NothingWorksAfterDeactivating", g.nothingWorksAfterDeactivating},
+			{"ReconnectingStartsClean", g.reconnectingStartsClean},
+
 			// For good
 			{"OnlyOrganizationsAndDomainsAreRead", g.onlyOrganizationsAndDomainsAreRead},
 			{"KeyIsNeverShown", g.keyIsNeverShown},
-			{"EverythingOutlivesARestart", g.everythingOutlivesARestart},
 		} {
 			played := t.Run(scene.name, func(t *testing.T) {
 				t.Helper()
@@ -82,6 +100,7 @@ func TestGuide(t *testing.T) {
 				t.Fatal("the guide cannot go on from here")
 			}
 		}
+		terminated(t, g.server)
 	})
 }
 

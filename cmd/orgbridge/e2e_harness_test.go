@@ -339,6 +339,12 @@ type (
 		Attention  *attentionView
 		Region     string
 		APIKeyHint string
+		AutoMap    string
+		DailySync  struct {
+			Enabled   bool
+			TimeZone  string
+			NextRunAt *time.Time
+		}
 		ActiveSync *syncView
 		LastSync   *syncView
 		Mappings   struct{ Unmapped, Active, Paused int }

@@ -1,0 +1,178 @@
+package main
+
+import (
+	"net/http"
+	"testing"
+	"time"
+)
+
+// secondKey is a further key of the same IT Glue account.
+const secondKey = "ITG.e2e0000000000000000000000000two2"
+
+func (g *guide) change(body any) integrationView {
+	g.c.t.Helper()
+	return call[integrationView](g.c, "PATCH", "/integrations/itglue", body, http.StatusOK)
+}
+
+func daily(settings map[string]any) map[string]any { return map[string]any{"dailySync": settings} }
+
+func (g *guide) settingsShowTheIntegration(t *testing.T) {
+	t.Helper()
+	in := g.integration()
+	is(t, "region", in.Region, "us")
+	is(t, "hint of the key", in.APIKeyHint, simKey[len(simKey)-4:])
+	is(t, "last sync", in.LastSync.Status, "succeeded")
+	is(t, "daily sync", in.DailySync.Enabled, true)
+}
+
+func (g *guide) dailySyncIsAtMidnightInNewYork(t *testing.T) {
+	t.Helper()
+	daily := g.integration().DailySync
+	is(t, "time zone", daily.TimeZone, "America/New_York")
+	zone, err := time.LoadLocation(daily.TimeZone)
+	if err != nil {
+		t.Fatal(err)
+	}
+	is(t, "time of day", daily.NextRunAt.In(zone).Format(time.TimeOnly), "00:00:00")
+	is(t, "within a day", daily.NextRunAt.After(time.Now()) && daily.NextRunAt.Before(time.Now().Add(26*time.Hour)), true)
+}
+
+func (g *guide) pausingTheDailySyncIsNotified(t *testing.T) {
+	t.Helper()
+	in := g.change(daily(map[string]any{"enabled": false}))
+	is(t, "enabled", in.DailySync.Enabled, false)
+	is(t, "next run", in.DailySync.NextRunAt, nil)
+	is(t, "actor", g.newest("daily-sync.paused").Actor.TokenName, "e2e")
+}
+
+func (g *guide) pausedDailySyncLeavesTheRest(t *testing.T) {
+	t.Helper()
+	g.rename(g.glue["Juniper Accounting"], "Juniper Accountants")
+	run, _ := g.c.runSync("manual")
+	is(t, "renamed by a manual sync", run.Counts.Renamed, 1)
+	g.rename(g.glue["Juniper Accounting"], "Juniper Accounting")
+	is(t, "name after a refresh", g.refresh(g.org["Juniper Accounting"]).Organization.Name, "Juniper Accounting")
+}
+
+func (g *guide) keyIsCheckedBeforeItIsTaken(t *testing.T) {
+	t.Helper()
+	g.refused("PATCH", "/integrations/itglue", map[string]any{"apiKey": "ITG.wrong", "autoMap": "off"},
+		http.StatusUnprocessableEntity, "itglue-key-rejected")
+	problem := g.refused("PATCH", "/integrations/itglue", map[string]any{"apiKey": europeanKey}, http.StatusUnprocessableEntity, "itglue-key-rejected")
+	is(t, "hint", problem.Params["regionHint"], any("eu"))
+	in := g.integration()
+	is(t, "hint of the key", in.APIKeyHint, simKey[len(simKey)-4:])
+	is(t, "auto-map", in.AutoMap, "on_connect")
+	g.refresh(g.org["Demo"]) // the old key is in force
+}
+
+// newKeyIsTaken makes another key in IT Glue, changes over to it, and revokes the old one.
+func (g *guide) newKeyIsTaken(t *testing.T) {
+	t.Helper()
+	call[any](g.sim, "POST", "/_sim/keys", map[string]string{"key": secondKey}, http.StatusNoContent)
+	is(t, "hint of the key", g.change(map[string]any{"apiKey": secondKey}).APIKeyHint, "two2")
+	call[any](g.sim, "POST", "/_sim/keys/revoke", map[string]string{"key": simKey}, http.StatusNoContent)
+	g.refresh(g.org["Demo"])
+	changed := g.newest("integration.changed")
+	is(t, "hint before", changed.Before["apiKeyHint"], any(simKey[len(simKey)-4:]))
+	is(t, "hint after", changed.After["apiKeyHint"], any("two2"))
+	tested := call[testView](g.c, "POST", "/integrations/itglue/test", credentials(simKey, "us"), http.StatusOK)
+	is(t, "the revoked key", tested, testView{Code: "itglue-key-rejected"})
+}
+
+// regionIsChanged moves to the European data center, where first there is another IT Glue account and then this one, and back.
+func (g *guide) regionIsChanged(t *testing.T) {
+	t.Helper()
+	european := map[string]any{"apiKey": europeanKey, "region": "eu"}
+	problem := g.refused("PATCH", "/integrations/itglue", european, http.StatusConflict, "different-itglue-account")
+	is(t, "found there", problem.Params["found"], any(0.0))
+	is(t, "mapped", problem.Params["mapped"], any(float64(g.integration().Mappings.Active)))
+	is(t, "region", g.integration().Region, "us")
+
+	for _, o := range call[[]map[string]any](g.sim, "GET", "/_sim/organizations", nil, http.StatusOK) {
+		call[any](g.europe, "POST", "/_sim/organizations", o, http.StatusCreated)
+	}
+	is(t, "region", g.change(european).Region, "eu")
+	call[any](g.europe, "POST", "/_sim/organizations/"+g.glue["Sandbox Graphus"]+"/rename", map[string]string{"name": "Sandbox EU"}, http.StatusNoContent)
+	is(t, "name read in the new region", g.refresh(g.org["Demo"]).Organization.Name, "Sandbox EU")
+
+	is(t, "region", g.change(map[string]any{"apiKey": secondKey, "region": "us"}).Region, "us")
+	is(t, "name read in the old region", g.refresh(g.org["Demo"]).Organization.Name, "Sandbox Graphus")
+}
+
+func (g *guide) revokedKeyKeepsMappings(t *testing.T) {
+	t.Helper()
+	before := g.integration().Mappings
+	call[any](g.sim, "POST", "/_sim/keys/revoke", map[string]string{"key": secondKey}, http.StatusNoContent)
+	failed := call[syncView](g.c, "POST", "/syncs", map[string]string{"kind": "manual"}, http.StatusAccepted)
+	eventually(t, patience, "the sync to fail", func() bool { return g.c.sync(failed.ID).Status == "failed" })
+	in := g.integration()
+	is(t, "attention", *in.Attention, attentionView{Code: "credentials-rejected"})
+	is(t, "tile", g.tile(t).Status, "attention")
+	is(t, "mappings", in.Mappings, before)
+	g.refused("POST", "/mappings/"+g.org["Demo"]+"/sync", nil, http.StatusUnprocessableEntity, "itglue-key-rejected")
+	is(t, "reason told", g.newest("integration.credentials-rejected").Detail != "", true)
+}
+
+func (g *guide) newKeyRecovers(t *testing.T) {
+	t.Helper()
+	call[any](g.sim, "POST", "/_sim/keys", map[string]string{"key": simKey}, http.StatusNoContent)
+	is(t, "status", g.change(map[string]any{"apiKey": simKey}).Status, "connected")
+	g.newest("integration.credentials-accepted")
+	g.c.runSync("manual")
+	is(t, "tile", g.tile(t).Status, "connected")
+}
+
+func (g *guide) dailySyncIsResumed(t *testing.T) {
+	t.Helper()
+	in := g.change(daily(map[string]any{"enabled": true}))
+	is(t, "enabled", in.DailySync.Enabled, true)
+	is(t, "within a day", in.DailySync.NextRunAt.After(time.Now()) && in.DailySync.NextRunAt.Before(time.Now().Add(26*time.Hour)), true)
+	is(t, "actor", g.newest("daily-sync.resumed").Actor.TokenName, "e2e")
+}
+
+func (g *guide) deactivatingAsksForConfirmation(t *testing.T) {
+	t.Helper()
+	before := g.integration().Mappings
+	problem := g.refused("DELETE", "/integrations/itglue", nil, http.StatusConflict, "confirmation-required")
+	is(t, "mappings that would be lost", problem.Params["mappings"], any(float64(before.Active+before.Paused)))
+	is(t, "mappings", g.integration().Mappings, before)
+}
+
+func (g *guide) deactivatingLosesAllMappings(t *testing.T) {
+	t.Helper()
+	before := g.integration().Mappings
+	removed := call[struct{ MappingsRemoved int }](g.c, "DELETE", "/integrations/itglue?confirm=true", nil, http.StatusOK)
+	is(t, "mappings removed", removed.MappingsRemoved, before.Active+before.Paused)
+	for _, row := range all[rowView](g.c, "/mappings") {
+		checkRow(t, row, "unmapped", "", "", "")
+	}
+	is(t, "organizations", len(all[organizationView](g.c, "/organizations")), len(g.org))
+	is(t, "tile", g.tile(t).Status, "not_connected")
+	is(t, "actor", g.newest("integration.deactivated").Actor.TokenName, "e2e")
+}
+
+func (g *guide) nothingWorksAfterDeactivating(t *testing.T) {
+	t.Helper()
+	calls := g.calls()
+	g.nothingWorksBeforeConnecting(t)
+	g.refused("GET", "/integrations/itglue/organizations/"+g.glue["Kestrel Aviation"]+"/domains", nil, http.StatusConflict, "not-connected")
+	g.refused("POST", "/organizations", g.addFromITGlue("Kestrel Aviation", "kestrel.example.com"), http.StatusConflict, "not-connected")
+	g.refused("POST", "/organizations/import", map[string]any{"items": []map[string]string{g.addFromITGlue("Kestrel Aviation", "kestrel.example.com")}},
+		http.StatusConflict, "not-connected")
+	g.refused("PATCH", "/integrations/itglue", map[string]any{"apiKey": simKey}, http.StatusConflict, "not-connected")
+	g.refused("DELETE", "/integrations/itglue?confirm=true", nil, http.StatusConflict, "not-connected")
+	is(t, "calls to IT Glue", g.calls(), calls)
+}
+
+// reconnectingStartsClean has an initial sync map also what a person had unmapped under the connection before.
+func (g *guide) reconnectingStartsClean(t *testing.T) {
+	t.Helper()
+	initial := g.c.ended(g.c.connect().ID)
+	is(t, "kind", initial.Kind, "initial")
+	checkRow(t, g.c.row(g.org["Bayside Legal"]), "active", "auto", g.glue["Bayside Legal"], "")
+	checkRow(t, g.c.row(g.org["Demo"]), "active", "auto", g.glue["Sandbox Graphus"], "") // which bears IT Glue's name since
+	in := g.integration()
+	is(t, "status", in.Status, "connected")
+	is(t, "daily sync", in.DailySync.TimeZone, "America/New_York")
+}
