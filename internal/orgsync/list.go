@@ -2,7 +2,6 @@ package orgsync
 
 import (
 	"context"
-	"iter"
 	"slices"
 
 	"github.com/orgbridge/orgbridge/internal/errs"
@@ -87,12 +86,12 @@ func (l *listing) fault() string {
 // what a refresh wrote during the listing stays.
 func (r *run) writeDirectory(ctx context.Context, before state, entries []integration.DirectoryEntry) error {
 	changed, gone := directoryDiff(before.directory, entries)
-	for batch := range batches(changed) {
+	for batch := range slices.Chunk(changed, directoryBatch) {
 		if err := r.State.WriteDirectory(ctx, r.fence, batch, nil); err != nil {
 			return err
 		}
 	}
-	for batch := range batches(gone) {
+	for batch := range slices.Chunk(gone, directoryBatch) {
 		if err := r.State.WriteDirectory(ctx, r.fence, nil, batch); err != nil {
 			return err
 		}
@@ -118,5 +117,3 @@ func directoryDiff(stored, listed []integration.DirectoryEntry) (changed []integ
 	slices.Sort(gone)
 	return changed, gone
 }
-
-func batches[T any](s []T) iter.Seq[[]T] { return slices.Chunk(s, batchSize) }
