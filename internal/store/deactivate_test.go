@@ -111,6 +111,9 @@ func TestReconnectStartsClean(t *testing.T) {
 		ok(t, err)
 
 		again := storetest.Running(t, s, id)
+		last, err := s.LastSync(ctx, id)
+		ok(t, err)
+		same(t, last, (*orgsync.Sync)(nil))
 		assertFenced(t, s, f)
 		states, asOf, err := s.OrganizationStates(ctx, id)
 		ok(t, err)

@@ -82,10 +82,12 @@ func activeSync(tx *gorm.DB, accountID string) (*orgsync.Sync, error) {
 	return firstSync(tx.Where("account_id = ?", accountID).Where("status IN ?", activeStatuses()))
 }
 
-// LastSync returns the ended sync of the whole account that began last, previews left out; nil if there is none.
+// LastSync returns the ended sync of the whole account that began last under the connection of today, previews left out; nil if there is
+// none.
 func (s *Store) LastSync(ctx context.Context, accountID string) (sync *orgsync.Sync, err error) {
 	err = s.read(ctx, "read the last sync", func(tx *gorm.DB) error {
-		sync, err = firstSync(tx.Where("account_id = ?", accountID).Where("kind IN ('initial', 'daily', 'manual')").
+		sync, err = firstSync(tx.Where("account_id = ?", accountID).
+			Where("integration_id = (?)", integrationOf(tx, accountID).Select("id")).Where("kind IN ('initial', 'daily', 'manual')").
 			Where("status NOT IN ?", activeStatuses()).Order("id DESC"))
 		return err
 	})
