@@ -105,7 +105,7 @@ func (s *Store) Connect(ctx context.Context, accountID string, in integration.In
 			return errs.New(errs.AlreadyConnected, "IT Glue is connected already.")
 		}
 		if err := tx.Create(&first).Error; err != nil {
-			return conflictIfThere(err, "A sync of an earlier connection is still running.")
+			return err
 		}
 		stored := first.sync()
 		return s.record(tx, accountID, event.Event{
