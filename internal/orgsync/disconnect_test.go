@@ -246,8 +246,9 @@ func TestARefreshThatIsOvertakenChangesNothing(t *testing.T) {
 		want     errs.Code
 	}{
 		"ByADeactivation":  {live, (*world).deactivate, errs.NotConnected},
-		"ByANewConnection": {live, (*world).reconnect, errs.NotConnected},
-		"ByANewKey":        {refused, (*world).changeKey, errs.ITGlueKeyRejected},
+		"ByANewConnection": {live, (*world).reconnect, errs.Conflict},
+		"ByANewKey":        {live, (*world).changeKey, errs.Conflict},
+		"OfTheOldKey":      {refused, (*world).changeKey, errs.ITGlueKeyRejected},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -89,8 +89,8 @@ func (s *Service) newSync(in integration.Integration, kind Kind, by event.Actor)
 // Refresh syncs one organization at once with one live read, also when its mapping is paused: its name is overwritten with IT Glue's,
 // or the mapping removed when IT Glue answers that the organization is gone. The row it returns tells which.
 //
-// It answers [errs.NotFound], [errs.NotConnected], [errs.NotMapped], [errs.Conflict] when the mapping was changed during the read, or
-// an IT Glue code; then nothing was changed.
+// It answers [errs.NotFound], [errs.NotConnected], [errs.NotMapped], [errs.Conflict] when the mapping or the connection was changed
+// during the read, or an IT Glue code; then nothing was changed.
 func (s *Service) Refresh(ctx context.Context, accountID, organizationID string, by event.Actor) (mapping.Row, error) {
 	state, err := s.Refreshes.OrganizationState(ctx, accountID, organizationID)
 	if err != nil {
@@ -113,7 +113,7 @@ func (s *Service) Refresh(ctx context.Context, accountID, organizationID string,
 	run, plan := s.newSync(in, Organization, by), PlanRefresh(state, entry)
 	finished := s.Now()
 	run.Status, run.Counts, run.StartedAt, run.FinishedAt = Succeeded, plan.Counts, &run.CreatedAt, &finished
-	if err := s.Refreshes.Refresh(ctx, run, state, entry, plan.Changes); err != nil {
+	if err := s.Refreshes.Refresh(ctx, in, run, state, entry, plan.Changes); err != nil {
 		return mapping.Row{}, err
 	}
 	return s.Reads.Mapping(ctx, accountID, organizationID)

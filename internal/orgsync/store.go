@@ -77,9 +77,13 @@ type RefreshStore interface {
 	RejectCredentials(ctx context.Context, in integration.Integration, detail string) error
 	// Refresh stores an ended sync of kind [Organization] with its changes and applies those that are planned, all in one
 	// transaction. The key was accepted, so attention for a refused one ends. With an entry the directory gets it and the mapping's
-	// LastSyncedAt is set; without one the directory loses state.ITGlueID. When the mapping or the name is no longer as in state, it
-	// changes nothing and answers [errs.Conflict]; when the sync's integration is gone, [errs.NotConnected].
-	Refresh(ctx context.Context, s Sync, state OrganizationState, entry *integration.DirectoryEntry, changes []Change) error
+	// LastSyncedAt is set; without one the directory loses state.ITGlueID. It changes nothing and answers [errs.Conflict] when the mapping
+	// or the name is no longer as in state, or another key, region or connection has taken the place of the one that was read through;
+	// [errs.NotConnected] when none has.
+	Refresh(
+		ctx context.Context, through integration.Integration, s Sync, state OrganizationState, entry *integration.DirectoryEntry,
+		changes []Change,
+	) error
 }
 
 // SweepStore finds syncs of all accounts that nobody works on.

@@ -13,6 +13,7 @@ import (
 	"github.com/orgbridge/orgbridge/internal/page"
 	"github.com/orgbridge/orgbridge/internal/store"
 	"github.com/orgbridge/orgbridge/internal/store/storetest"
+	"github.com/orgbridge/orgbridge/pkg/itglue"
 )
 
 func mapChange(org, name string, target integration.DirectoryEntry) orgsync.Change {
@@ -279,6 +280,8 @@ func TestRefresh(t *testing.T) {
 		org := storetest.Organization(t, s, id, "Old")
 		storetest.Map(t, s, id, org, storetest.Entry(1, "Old"))
 		ok(t, s.SetSyncEnabled(ctx, id, org, false, event.Actor{}))
+		in, err := s.Integration(ctx, id)
+		ok(t, err)
 		state, err := s.OrganizationState(ctx, id, org)
 		ok(t, err)
 		same(t, state, orgsync.OrganizationState{ID: org, Name: "Old", State: mapping.Paused, ITGlueID: "1", ITGlueName: "Old"})
@@ -289,17 +292,23 @@ func TestRefresh(t *testing.T) {
 		sync.Status, sync.StartedAt, sync.FinishedAt, sync.Counts = orgsync.Succeeded, &now, &now, orgsync.Counts{Renamed: 1}
 		stale := state
 		stale.Name = "Older"
-		wantCode(t, s.Refresh(ctx, sync, stale, &entry, nil), errs.Conflict)
+		wantCode(t, s.Refresh(ctx, in, sync, stale, &entry, nil), errs.Conflict)
 		stale = state
 		stale.State = mapping.Active
-		wantCode(t, s.Refresh(ctx, sync, stale, &entry, nil), errs.Conflict)
-		foreign := sync
-		foreign.IntegrationID = storetest.ID(t)
-		wantCode(t, s.Refresh(ctx, foreign, state, &entry, nil), errs.NotConnected)
+		wantCode(t, s.Refresh(ctx, in, sync, stale, &entry, nil), errs.Conflict)
+		for _, change := range []func(in *integration.Integration){
+			func(in *integration.Integration) { in.ID = storetest.ID(t) },
+			func(in *integration.Integration) { in.Region = itglue.RegionAU },
+			func(in *integration.Integration) { in.SealedKey = []byte("other") },
+		} {
+			then := in
+			change(&then)
+			wantCode(t, s.Refresh(ctx, then, sync, state, &entry, nil), errs.Conflict)
+		}
 		_, err = s.Sync(ctx, id, sync.ID)
 		wantCode(t, err, errs.NotFound)
 
-		ok(t, s.Refresh(ctx, sync, state, &entry, []orgsync.Change{renameChange(org, "Old", entry)}))
+		ok(t, s.Refresh(ctx, in, sync, state, &entry, []orgsync.Change{renameChange(org, "Old", entry)}))
 		row := mappingOf(t, s, id, org)
 		same(t, []any{row.OrganizationName, row.ITGlueName, row.State, row.LastSyncedAt != nil}, []any{"New", "New", mapping.Paused, true})
 		got, err := s.Sync(ctx, id, sync.ID)
@@ -315,11 +324,11 @@ func TestRefresh(t *testing.T) {
 		state, err = s.OrganizationState(ctx, id, org)
 		ok(t, err)
 		sync.ID = storetest.ID(t)
-		ok(t, s.Refresh(ctx, sync, state, nil, []orgsync.Change{unmapChange(org, "New", entry)}))
+		ok(t, s.Refresh(ctx, in, sync, state, nil, []orgsync.Change{unmapChange(org, "New", entry)}))
 		same(t, mappingOf(t, s, id, org).State, mapping.Unmapped)
 		_, err = s.DirectoryEntry(ctx, id, "1")
 		wantCode(t, err, errs.NotFound)
-		wantCode(t, s.Refresh(ctx, sync, state, nil, nil), errs.Conflict)
+		wantCode(t, s.Refresh(ctx, in, sync, state, nil, nil), errs.Conflict)
 	})
 }
 

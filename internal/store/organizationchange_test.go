@@ -176,8 +176,10 @@ func TestARunningSyncDoesNotBringBackWhatWasDeleted(t *testing.T) {
 		refused, err := s.CountSyncChanges(ctx, id, f.SyncID, orgsync.ChangeFilter{Status: orgsync.ChangeRefused})
 		ok(t, err)
 		same(t, refused, 6)
-		refresh := orgsync.Sync{ID: storetest.ID(t), AccountID: id, IntegrationID: integrationID(t, s, id), Kind: orgsync.Organization, Status: orgsync.Succeeded}
-		wantCode(t, s.Refresh(ctx, refresh, state, &two, nil), errs.NotFound)
+		in, err := s.Integration(ctx, id)
+		ok(t, err)
+		refresh := orgsync.Sync{ID: storetest.ID(t), AccountID: id, IntegrationID: in.ID, Kind: orgsync.Organization, Status: orgsync.Succeeded}
+		wantCode(t, s.Refresh(ctx, in, refresh, state, &two, nil), errs.NotFound)
 		sum, err := s.MappingSummary(ctx, id)
 		ok(t, err)
 		same(t, sum.Total(), 0)
@@ -241,11 +243,4 @@ func TestChangesOfOrganizationsWaitForTheIntegration(t *testing.T) {
 	}
 	ok(t, batch.Rollback(t.Context()))
 	ok(t, s.DeleteOrganization(t.Context(), id, org, event.Actor{}))
-}
-
-func integrationID(t *testing.T, s *store.Store, accountID string) string {
-	t.Helper()
-	in, err := s.Integration(t.Context(), accountID)
-	ok(t, err)
-	return in.ID
 }

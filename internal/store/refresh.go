@@ -15,10 +15,11 @@ import (
 
 // Refresh stores an ended sync of one organization with its changes and applies those that are planned: with an entry the directory
 // gets it and the mapping's LastSyncedAt is set, without one the directory loses state.ITGlueID. It answers [errs.Conflict] when the
-// mapping or the name is no longer as in state, [errs.NotFound] when the organization is gone, and [errs.NotConnected] when the sync's
-// integration is.
+// mapping or the name is no longer as in state, or the account is connected otherwise than through the connection that was read;
+// [errs.NotFound] when the organization is gone, and [errs.NotConnected].
 func (s *Store) Refresh(
-	ctx context.Context, sync orgsync.Sync, state orgsync.OrganizationState, entry *integration.DirectoryEntry, changes []orgsync.Change,
+	ctx context.Context, through integration.Integration, sync orgsync.Sync, state orgsync.OrganizationState,
+	entry *integration.DirectoryEntry, changes []orgsync.Change,
 ) error {
 	row := newSyncRow(sync.AccountID, &sync)
 	if row.FinishedAt == nil {
@@ -26,12 +27,8 @@ func (s *Store) Refresh(
 		row.FinishedAt = &now
 	}
 	return s.inTx(ctx, "refresh organization", func(tx *gorm.DB) error {
-		in, err := lockIntegration(tx, row.AccountID)
-		if err != nil {
+		if err := lockConnection(tx, row.AccountID, &through); err != nil {
 			return err
-		}
-		if in.ID != row.IntegrationID {
-			return notConnected()
 		}
 		if err := unchanged(tx, row.AccountID, &state); err != nil {
 			return err
