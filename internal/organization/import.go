@@ -39,7 +39,8 @@ type Outcome struct {
 // [errs.AlreadyMapped], [errs.NotFound] when IT Glue has no such organization, an IT Glue code, or what befell the database or the
 // connection.
 //
-// Import itself answers [errs.NotConnected], or an IT Glue code when the organizations could not be read; then nothing was done.
+// Import itself answers [errs.NotConnected], or an IT Glue code when the organizations could not be read; then nothing was done. When
+// nobody waits for the answer any more, it leaves out the items that it has not come to and returns [context.Canceled].
 func (s *Service) Import(ctx context.Context, accountID string, items []Item, by event.Actor) ([]Outcome, error) {
 	im, err := s.prepare(ctx, accountID, items)
 	if err != nil {
@@ -47,6 +48,9 @@ func (s *Service) Import(ctx context.Context, accountID string, items []Item, by
 	}
 	outcomes := make([]Outcome, len(items))
 	for i, item := range items {
+		if errors.Is(ctx.Err(), context.Canceled) {
+			return nil, ctx.Err()
+		}
 		outcomes[i] = im.outcome(ctx, item, by)
 	}
 	return outcomes, nil

@@ -242,6 +242,30 @@ func TestAClientThatLeavesDuringTheReadsImportsNothing(t *testing.T) {
 	}
 }
 
+func TestAClientThatLeavesDuringAnItemEndsTheImport(t *testing.T) {
+	t.Parallel()
+	w := oneWorld(t)
+	w.connect()
+	all := items(w.theirs("One", "one.com"), w.theirs("Two", "two.com"), w.theirs("Three", "three.com"))
+	ctx, leave := context.WithCancel(t.Context())
+	w.store.fail = func(_ string, o organization.Organization) error {
+		if o.Name == "Two" {
+			leave()
+		}
+		return nil
+	}
+	_, err := w.service.Import(ctx, w.accountID, all, w.by)
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	if got := w.stored(); len(got) != 1 {
+		t.Errorf("%q", got)
+	}
+	if n := strings.Count(w.log.String(), "an item of an import failed"); n > 1 {
+		t.Errorf("the log is %s", w.log)
+	}
+}
+
 func TestATroubleOfTheStoreIsToldToTheLogOnly(t *testing.T) {
 	t.Parallel()
 	w := oneWorld(t)
