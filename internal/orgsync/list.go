@@ -86,6 +86,9 @@ func (l *listing) fault() string {
 // what a refresh wrote during the listing stays.
 func (r *run) writeDirectory(ctx context.Context, before state, entries []integration.DirectoryEntry) error {
 	changed, gone := directoryDiff(before.directory, entries)
+	if len(changed)+len(gone) == 0 {
+		return nil // the end of the sync notes that it was taken
+	}
 	for batch := range slices.Chunk(changed, directoryBatch) {
 		if err := r.State.WriteDirectory(ctx, r.fence, batch, nil); err != nil {
 			return err

@@ -169,15 +169,14 @@ func (r *run) do(ctx context.Context) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, err
 	}
+	outcome := r.outcome(plan, before)
 	if len(entries) > 0 || !plan.Held {
 		if err := r.writeDirectory(ctx, before, entries); err != nil {
 			return Outcome{}, err
 		}
+		outcome.ListedAt = &before.at
 	}
-	if err := r.apply(ctx, plan, before.asOf); err != nil {
-		return Outcome{}, err
-	}
-	return r.outcome(plan, before), nil
+	return outcome, r.apply(ctx, plan, before.asOf)
 }
 
 // state is our side as it was before the listing began: what a person, or the refresh of one organization, changed since then is newer

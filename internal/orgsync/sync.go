@@ -176,6 +176,8 @@ type Outcome struct {
 	Failure *Failure
 	// Credentials accepted clears the integration's attention for rejected credentials, rejected sets it (keeping since when).
 	Credentials Credentials
+	// ListedAt is when the listing began that the directory is as of; nil when it was left as it was.
+	ListedAt *time.Time
 	// ComparedAt is when the listing began that all active mappings were compared with; nil when they were not.
 	ComparedAt *time.Time
 	// Progress is the last one made.

@@ -34,7 +34,7 @@ func (s *Store) FinishSync(ctx context.Context, f orgsync.Fence, o orgsync.Outco
 		if o.Failure != nil {
 			columns["failure_code"], columns["failure_detail"] = string(o.Failure.Code), clean(o.Failure.Detail)
 		}
-		if row, err = s.fence(tx, f, columns); err != nil {
+		if row, err = updateSync(tx, &row, columns); err != nil {
 			return err
 		}
 		ended := row.sync()
@@ -117,10 +117,13 @@ func syncEnded(sync *orgsync.Sync) event.Event {
 	return ended
 }
 
-// finishIntegration notes when all mappings were compared, whose removals wait for a person, and what was learnt about the key. It
-// returns the facts.
+// finishIntegration notes when the directory was taken and when all mappings were compared, whose removals wait for a person, and what
+// was learnt about the key. It returns the facts.
 func (s *Store) finishIntegration(tx *gorm.DB, ended *orgsync.Sync, o *orgsync.Outcome) ([]event.Event, error) {
 	columns := map[string]any{}
+	if o.ListedAt != nil {
+		columns["listed_at"] = instant(*o.ListedAt)
+	}
 	if o.ComparedAt != nil {
 		columns["last_synced_at"] = instant(*o.ComparedAt)
 	}
