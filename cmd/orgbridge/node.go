@@ -66,7 +66,8 @@ func (n *node) wire(c config.Config, r roles, keyset *seal.Keyset) (err error) {
 		Syncs: n.db, State: n.db, Releases: n.db, Connections: connections, Now: now, Logger: n.logger,
 	})
 	n.jobs, err = jobs.New(jobs.Config{
-		Pool: n.db.PostgresPool(), SQLite: n.db.SQLite(), Workers: r.workers, Sync: runner, Sweeps: n.db, Logger: n.logger,
+		Pool: n.db.PostgresPool(), SQLite: n.db.SQLite(), Workers: r.workers, Sync: runner, Sweeps: n.db,
+		Nights: orgsync.NewNights(n.db, n.logger), Logger: n.logger,
 	})
 	if err != nil {
 		return err

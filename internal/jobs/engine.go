@@ -12,11 +12,14 @@ import (
 	"github.com/riverqueue/river/riverdriver/riversqlite"
 	"github.com/riverqueue/river/rivermigrate"
 	"github.com/riverqueue/river/rivertype"
+	"golang.org/x/time/rate"
 )
 
 const (
+	// Apart, so that neither the syncs of the night nor a full house of others keep anybody else out.
 	syncQueue  = "syncs"
-	sweepQueue = "sweeps" // apart, so that a full house of syncs does not keep the sweep out
+	dailyQueue = "daily"
+	sweepQueue = "sweeps"
 
 	// A new job is announced, but not within the cooldown after another one. Polling finds what was not announced.
 	fetchCooldown = time.Millisecond
@@ -30,7 +33,7 @@ const (
 
 // engine is a River client of either database.
 type engine interface {
-	Insert(ctx context.Context, args river.JobArgs, opts *river.InsertOpts) (*rivertype.JobInsertResult, error)
+	InsertMany(ctx context.Context, params []river.InsertManyParams) ([]*rivertype.JobInsertResult, error)
 	Start(ctx context.Context) error
 	StopAndCancel(ctx context.Context) error
 	migrate(ctx context.Context) error
@@ -85,11 +88,12 @@ func (c Config) river(j *Jobs) *river.Config {
 		return rc
 	}
 	rc.Workers = river.NewWorkers()
-	river.AddWorker(rc.Workers, &syncWorker{runner: c.Sync})
-	river.AddWorker(rc.Workers, &sweepWorker{store: c.Sweeps, enqueue: j.enqueueDue})
+	river.AddWorker(rc.Workers, &syncWorker{runner: c.Sync, pace: rate.NewLimiter(dailyPerSecond, 1)})
+	river.AddWorker(rc.Workers, &sweepWorker{store: c.Sweeps, nights: c.Nights, enqueue: j.enqueue})
 
 	rc.Queues = map[string]river.QueueConfig{
 		syncQueue:  {MaxWorkers: c.MaxWorkers},
+		dailyQueue: {MaxWorkers: dailyWorkers},
 		sweepQueue: {MaxWorkers: 1},
 	}
 	rc.FetchPollInterval = pollInterval

@@ -26,20 +26,30 @@ type Runner interface {
 	Run(ctx context.Context, f orgsync.Fence) error
 }
 
+// Nights begins the syncs that no person asks for.
+type Nights interface {
+	// Due returns the accounts for which a sync may be due, the longest waiting first.
+	Due(ctx context.Context) (accountIDs []string, err error)
+	// Start begins those that are due and returns them.
+	Start(ctx context.Context, accountIDs []string) []orgsync.Fence
+}
+
 // Config is what background work needs.
 type Config struct {
 	// The database: one of the two. The SQLite handle must be limited to one open connection.
 	Pool   *pgxpool.Pool
 	SQLite *sql.DB
 
-	// Workers says whether jobs are run here. Without it they are only enqueued, and Sync and Sweeps may be left out.
+	// Workers says whether jobs are run here. Without it they are only enqueued, and Sync, Sweeps and Nights may be left
+	// out.
 	Workers bool
 	Sync    Runner
 	Sweeps  orgsync.SweepStore
+	Nights  Nights
 
 	// SweepInterval is how long a sync without a job waits at most for one.
 	SweepInterval time.Duration
-	// MaxWorkers is how many syncs run here at the same time.
+	// MaxWorkers is how many syncs run here at the same time, daily ones apart.
 	MaxWorkers int
 
 	Logger *slog.Logger
@@ -107,8 +117,8 @@ func (c Config) validate() error {
 	if (c.Pool == nil) == (c.SQLite == nil) {
 		return errors.New("jobs: exactly one of Pool and SQLite is needed")
 	}
-	if c.Workers && (c.Sync == nil || c.Sweeps == nil) {
-		return errors.New("jobs: Sync and Sweeps are needed to run jobs")
+	if c.Workers && (c.Sync == nil || c.Sweeps == nil || c.Nights == nil) {
+		return errors.New("jobs: Sync, Sweeps and Nights are needed to run jobs")
 	}
 	if c.SweepInterval < time.Second {
 		return errors.New("jobs: SweepInterval must be at least one second")

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -39,6 +40,9 @@ func newJobs(t *testing.T, db *store.Store, c jobs.Config) *jobs.Jobs {
 	c.Pool, c.SQLite = db.PostgresPool(), db.SQLite()
 	if c.Workers && c.Sweeps == nil {
 		c.Sweeps = &sweeps{}
+	}
+	if c.Workers && c.Nights == nil {
+		c.Nights = &nights{}
 	}
 	c.SweepInterval = time.Second
 	j, err := jobs.New(c)
@@ -99,8 +103,16 @@ func (r *recorder) next(t *testing.T) orgsync.Fence {
 // sweeps is a store in which the given syncs are always due.
 type sweeps struct {
 	mu        sync.Mutex
-	due       []orgsync.Fence
+	due       []orgsync.Waiting
 	takenOver int
+}
+
+func due(fences ...orgsync.Fence) []orgsync.Waiting {
+	waiting := make([]orgsync.Waiting, len(fences))
+	for i, f := range fences {
+		waiting[i] = orgsync.Waiting{Fence: f}
+	}
+	return waiting
 }
 
 func (s *sweeps) TakeOverSyncs(context.Context) (int, error) {
@@ -110,19 +122,43 @@ func (s *sweeps) TakeOverSyncs(context.Context) (int, error) {
 	return 0, nil
 }
 
-func (s *sweeps) DueSyncs(context.Context, int) ([]orgsync.Fence, error) {
+func (s *sweeps) DueSyncs(_ context.Context, limit int) ([]orgsync.Waiting, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.due, nil
+	return s.due[:min(limit, len(s.due))], nil
+}
+
+// nights has accounts whose syncs begin when they are asked for.
+type nights struct {
+	mu  sync.Mutex
+	due []string
+}
+
+func (n *nights) Due(context.Context) ([]string, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.Clone(n.due), nil
+}
+
+func (n *nights) Start(_ context.Context, accountIDs []string) (started []orgsync.Fence) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, id := range accountIDs {
+		if i := slices.Index(n.due, id); i >= 0 {
+			n.due = slices.Delete(n.due, i, i+1)
+			started = append(started, orgsync.Fence{AccountID: id, SyncID: uuid.NewString(), Epoch: 1})
+		}
+	}
+	return started
 }
 
 func newFence() orgsync.Fence {
 	return orgsync.Fence{AccountID: uuid.NewString(), SyncID: uuid.NewString(), Epoch: 1}
 }
 
-func enqueue(t *testing.T, j *jobs.Jobs, f orgsync.Fence, at time.Time) {
+func enqueue(t *testing.T, j *jobs.Jobs, f orgsync.Fence) {
 	t.Helper()
-	if err := j.EnqueueSync(t.Context(), f, at); err != nil {
+	if err := j.StartSoon(t.Context(), f.AccountID, f.SyncID, f.Epoch); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -144,7 +180,7 @@ func TestEnqueuedSyncStartsSoon(t *testing.T) {
 		j := start(t, db, jobs.Config{Sync: runner})
 		for range 5 {
 			want, began := newFence(), time.Now()
-			enqueue(t, j, want, time.Now())
+			enqueue(t, j, want)
 			if got := runner.next(t); got != want {
 				t.Fatalf("ran %v instead of %v", got, want)
 			}
@@ -164,12 +200,12 @@ func TestSameFenceTwiceIsOneJob(t *testing.T) {
 		}
 		defer stop(t, other)
 		twice, taken, last := newFence(), newFence(), newFence()
-		enqueue(t, other, twice, time.Now())
-		enqueue(t, other, twice, time.Now())
-		enqueue(t, other, taken, time.Now())
+		enqueue(t, other, twice)
+		enqueue(t, other, twice)
+		enqueue(t, other, taken)
 		taken.Epoch++
-		enqueue(t, other, taken, time.Now())
-		enqueue(t, other, last, time.Now())
+		enqueue(t, other, taken)
+		enqueue(t, other, last)
 
 		runner := newRecorder()
 		start(t, db, jobs.Config{Sync: runner, MaxWorkers: 1})
@@ -183,30 +219,15 @@ func TestSameFenceTwiceIsOneJob(t *testing.T) {
 	})
 }
 
-func TestSyncForLaterWaits(t *testing.T) {
-	t.Parallel()
-	onEachEngine(t, func(t *testing.T, db *store.Store) {
-		t.Helper()
-		runner := newRecorder()
-		j := start(t, db, jobs.Config{Sync: runner})
-		later, now := newFence(), newFence()
-		enqueue(t, j, later, time.Now().Add(time.Hour))
-		enqueue(t, j, now, time.Now())
-		if got := runner.next(t); got != now {
-			t.Errorf("ran %v", got)
-		}
-	})
-}
-
 func TestSweepEnqueuesWhatIsDue(t *testing.T) {
 	t.Parallel()
 	onEachEngine(t, func(t *testing.T, db *store.Store) {
 		t.Helper()
-		runner, found := newRecorder(), &sweeps{due: []orgsync.Fence{newFence()}}
+		runner, found := newRecorder(), &sweeps{due: due(newFence())}
 		start(t, db, jobs.Config{Sync: runner, Sweeps: found})
 		// It stays due here, so it comes again: also a job that ended without doing its work is replaced.
 		for range 2 {
-			if got := runner.next(t); got != found.due[0] {
+			if got := runner.next(t); got != found.due[0].Fence {
 				t.Errorf("ran %v", got)
 			}
 		}
@@ -216,6 +237,119 @@ func TestSweepEnqueuesWhatIsDue(t *testing.T) {
 			t.Error("the sweep took nothing over")
 		}
 	})
+}
+
+func accounts(n int) []string {
+	ids := make([]string, n)
+	for i := range ids {
+		ids[i] = uuid.NewString()
+	}
+	return ids
+}
+
+func TestSweepBeginsTheNightOnce(t *testing.T) {
+	t.Parallel()
+	onEachEngine(t, func(t *testing.T, db *store.Store) {
+		t.Helper()
+		runner, due := newRecorder(), accounts(60)
+		start(t, db, jobs.Config{Sync: runner, Nights: &nights{due: slices.Clone(due)}})
+		ran := map[string]bool{}
+		for range due {
+			ran[runner.next(t).AccountID] = true
+		}
+		for _, id := range due {
+			if !ran[id] {
+				t.Errorf("account %s had no sync", id)
+			}
+		}
+		select {
+		case f := <-runner.runs:
+			t.Errorf("ran %v besides", f)
+		default:
+		}
+	})
+}
+
+// TestPeopleDoNotWaitForTheNight has daily syncs that do not come to an end, and more waiting.
+func TestPeopleDoNotWaitForTheNight(t *testing.T) {
+	t.Parallel()
+	onEachEngine(t, func(t *testing.T, db *store.Store) {
+		t.Helper()
+		asked, night := newFence(), accounts(20)
+		began := make(chan orgsync.Fence, len(night)+1)
+		runner := runs(func(ctx context.Context, f orgsync.Fence) error {
+			began <- f
+			if slices.Contains(night, f.AccountID) {
+				<-ctx.Done()
+			}
+			return nil
+		})
+		j := start(t, db, jobs.Config{Sync: runner, Nights: &nights{due: slices.Clone(night)}})
+		<-began
+		enqueue(t, j, asked)
+		for n := 1; ; n++ {
+			if n == len(night) {
+				t.Fatal("the whole night came first")
+			}
+			select {
+			case f := <-began:
+				if f == asked {
+					return
+				}
+			case <-time.After(patience):
+				t.Fatal("a person's sync did not begin")
+			}
+		}
+	})
+}
+
+// TestNightWaitsForAFullHouse has so many syncs waiting that there is no room for more.
+func TestNightWaitsForAFullHouse(t *testing.T) {
+	t.Parallel()
+	onEachEngine(t, func(t *testing.T, db *store.Store) {
+		t.Helper()
+		house, night := &sweeps{due: make([]orgsync.Waiting, 600)}, &nights{due: accounts(3)}
+		for i := range house.due {
+			house.due[i].Fence = newFence()
+		}
+		start(t, db, jobs.Config{Sync: runs(func(context.Context, orgsync.Fence) error { return nil }), Sweeps: house, Nights: night})
+		swept := func() int {
+			house.mu.Lock()
+			defer house.mu.Unlock()
+			return house.takenOver
+		}
+		waits := func() int {
+			night.mu.Lock()
+			defer night.mu.Unlock()
+			return len(night.due)
+		}
+		eventually(t, "two sweeps", func() bool { return swept() > 2 })
+		if waits() != 3 {
+			t.Error("syncs of the night began in a full house")
+		}
+		house.mu.Lock()
+		house.due = house.due[:100]
+		house.mu.Unlock()
+		eventually(t, "the night", func() bool { return waits() == 0 })
+	})
+}
+
+// runs is a runner that does what the function does.
+type runs func(ctx context.Context, f orgsync.Fence) error
+
+func (r runs) Run(ctx context.Context, f orgsync.Fence) error { return r(ctx, f) }
+
+func eventually(t *testing.T, what string, yes func() bool) {
+	t.Helper()
+	ticker := time.NewTicker(50 * time.Millisecond)
+	defer ticker.Stop()
+	for deadline := time.After(patience); !yes(); {
+		select {
+		case <-ticker.C:
+		case <-deadline:
+			t.Fatalf("waited in vain for %s", what)
+		}
+	}
 }
 
 func TestSweepTakesOverWhatLostItsOwner(t *testing.T) {
@@ -249,14 +383,14 @@ func TestFailedJobIsLeftToTheSweep(t *testing.T) {
 			runner.run = fail
 			j := start(t, db, jobs.Config{Sync: runner, Sweeps: found, Logger: slog.New(slog.NewTextHandler(log, nil))})
 			failing, next := newFence(), newFence()
-			enqueue(t, j, failing, time.Now())
+			enqueue(t, j, failing)
 			runner.next(t)
-			enqueue(t, j, next, time.Now())
+			enqueue(t, j, next)
 			if got := runner.next(t); got != next {
 				t.Errorf("after a job with %s came %v", name, got)
 			}
 			found.mu.Lock()
-			found.due = []orgsync.Fence{failing}
+			found.due = due(failing)
 			found.mu.Unlock()
 			if got := runner.next(t); got != failing {
 				t.Errorf("after a job with %s the sweep brought %v", name, got)
@@ -278,12 +412,12 @@ func TestLostJobIsReplaced(t *testing.T) {
 		hanging := newRecorder()
 		hanging.run = func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
 		first := start(t, db, jobs.Config{Sync: hanging, MaxWorkers: 1})
-		enqueue(t, first, lost, time.Now())
+		enqueue(t, first, lost)
 		hanging.next(t)
 
 		runner := newRecorder()
 		start(t, db, jobs.Config{
-			Sync: runner, Sweeps: &sweeps{due: []orgsync.Fence{lost}},
+			Sync: runner, Sweeps: &sweeps{due: due(lost)},
 			Now: func() time.Time { return time.Now().Add(time.Minute) },
 		})
 		if got := runner.next(t); got != lost {
@@ -303,7 +437,7 @@ func TestStopCancelsAndWaits(t *testing.T) {
 			return nil
 		}
 		j := start(t, db, jobs.Config{Sync: runner})
-		enqueue(t, j, newFence(), time.Now())
+		enqueue(t, j, newFence())
 		runner.next(t)
 		stop(t, j)
 		select {
@@ -325,7 +459,7 @@ func TestStopDoesNotWaitForever(t *testing.T) {
 			return nil
 		}
 		j := start(t, db, jobs.Config{Sync: runner})
-		enqueue(t, j, newFence(), time.Now())
+		enqueue(t, j, newFence())
 		runner.next(t)
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		defer cancel()

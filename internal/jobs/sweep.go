@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -15,6 +16,10 @@ const (
 	// The longest waiting syncs come first, so those beyond the limit are found by a later sweep.
 	sweepLimit   = 500
 	sweepTimeout = 20 * time.Second
+
+	// Daily syncs are begun for so long in a sweep, some at a time; the rest is found by the next one.
+	startTime  = 2 * time.Second
+	startBatch = 25
 )
 
 type sweepArgs struct{}
@@ -40,7 +45,8 @@ type sweepWorker struct {
 	river.WorkerDefaults[sweepArgs]
 
 	store   orgsync.SweepStore
-	enqueue func(ctx context.Context, f orgsync.Fence) error
+	nights  Nights
+	enqueue func(ctx context.Context, queue string, syncs []orgsync.Fence) error
 }
 
 func (*sweepWorker) Timeout(*river.Job[sweepArgs]) time.Duration { return sweepTimeout }
@@ -50,12 +56,49 @@ func (w *sweepWorker) Work(ctx context.Context, _ *river.Job[sweepArgs]) error {
 	if _, err := w.store.TakeOverSyncs(ctx); err != nil {
 		failed = append(failed, fmt.Errorf("take over syncs: %w", err))
 	}
+	waiting, err := w.enqueueDue(ctx)
+	return errors.Join(append(failed, err, w.startNights(ctx, sweepLimit-waiting))...)
+}
+
+// enqueueDue has a job for every sync that waits without one, and says how many wait.
+func (w *sweepWorker) enqueueDue(ctx context.Context) (n int, err error) {
 	due, err := w.store.DueSyncs(ctx, sweepLimit)
 	if err != nil {
-		failed = append(failed, fmt.Errorf("find due syncs: %w", err))
+		return 0, fmt.Errorf("find due syncs: %w", err)
 	}
-	for _, f := range due {
-		failed = append(failed, w.enqueue(ctx, f))
+	waiting := map[string][]orgsync.Fence{}
+	for _, s := range due {
+		queue := syncQueue
+		if s.Patient {
+			queue = dailyQueue
+		}
+		waiting[queue] = append(waiting[queue], s.Fence)
 	}
-	return errors.Join(failed...)
+	for queue, syncs := range waiting {
+		err = errors.Join(err, w.enqueue(ctx, queue, syncs))
+	}
+	return len(due), err
+}
+
+// startNights begins what is due for the night, as long as there is room and time: no more syncs wait in line than a sweep can look
+// after, and an account whose sync has not begun is free for a person's.
+func (w *sweepWorker) startNights(ctx context.Context, room int) error {
+	if room <= 0 {
+		return nil
+	}
+	due, err := w.nights.Due(ctx)
+	if err != nil {
+		return fmt.Errorf("find accounts that are due: %w", err)
+	}
+	began := time.Now()
+	for batch := range slices.Chunk(due, startBatch) {
+		started := w.nights.Start(ctx, batch[:min(room, len(batch))])
+		if err := w.enqueue(ctx, dailyQueue, started); err != nil {
+			return err
+		}
+		if room -= len(started); room <= 0 || time.Since(began) > startTime {
+			break
+		}
+	}
+	return nil
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/rivertype"
+	"golang.org/x/time/rate"
 
 	"github.com/orgbridge/orgbridge/internal/orgsync"
 )
@@ -19,6 +20,11 @@ const (
 	// A job that has been running for so long without having claimed its sync has lost its node: claiming is the first thing it
 	// does. A wrong guess costs one job that finds nothing to claim.
 	lostAfter = 10 * time.Second
+
+	// Nobody waits for a daily sync, and those of most accounts come due at the same midnight. So they leave the database and the
+	// processor to people: few run at the same time, and no more than these begin in a second.
+	dailyWorkers   = 4
+	dailyPerSecond = 50
 
 	// A job is replaced once for each node that was lost with it. More than this many in one go is a fault, not bad luck.
 	maxLost = 20
@@ -37,7 +43,7 @@ func (syncArgs) Kind() string { return "sync" }
 
 // InsertOpts has a job tried once: what a failed attempt leaves undone is found by the next sweep, which looks at the sync first.
 func (syncArgs) InsertOpts() river.InsertOpts {
-	return river.InsertOpts{Queue: syncQueue, MaxAttempts: 1, UniqueOpts: river.UniqueOpts{
+	return river.InsertOpts{MaxAttempts: 1, UniqueOpts: river.UniqueOpts{
 		ByArgs: true,
 		ByState: []rivertype.JobState{
 			rivertype.JobStateAvailable, rivertype.JobStatePending, rivertype.JobStateRetryable,
@@ -50,56 +56,74 @@ type syncWorker struct {
 	river.WorkerDefaults[syncArgs]
 
 	runner Runner
+	pace   *rate.Limiter // of daily syncs
 }
 
 func (*syncWorker) Timeout(*river.Job[syncArgs]) time.Duration { return syncTimeout }
 
 func (w *syncWorker) Work(ctx context.Context, job *river.Job[syncArgs]) error {
+	if job.Queue == dailyQueue {
+		if err := w.pace.Wait(ctx); err != nil {
+			return err
+		}
+	}
 	return w.runner.Run(ctx, orgsync.Fence{AccountID: job.Args.AccountID, SyncID: job.Args.SyncID, Epoch: job.Args.Epoch})
 }
 
-// EnqueueSync has the sync run at the given time, or at once if that has passed. It does nothing when a job for the fence is
-// waiting or running. Call it after the sync is committed: a job that comes too early finds nothing to claim.
-func (j *Jobs) EnqueueSync(ctx context.Context, f orgsync.Fence, at time.Time) error {
-	_, err := j.insertSync(ctx, argsOf(f), at)
+// StartSoon has a sync run that a person waits for. It does nothing when a job for this owner is waiting or running. Call it after the
+// sync is committed: a job that comes too early finds nothing to claim.
+func (j *Jobs) StartSoon(ctx context.Context, accountID, syncID string, epoch int) error {
+	_, err := j.insert(ctx, syncQueue, []syncArgs{{AccountID: accountID, SyncID: syncID, Epoch: epoch}})
 	return err
 }
 
-// StartSoon is EnqueueSync at once, for callers that know syncs by their ids only.
-func (j *Jobs) StartSoon(ctx context.Context, accountID, syncID string, epoch int) error {
-	return j.EnqueueSync(ctx, orgsync.Fence{AccountID: accountID, SyncID: syncID, Epoch: epoch}, time.Time{})
-}
-
-// enqueueDue enqueues a sync that was seen waiting without an owner. Unlike EnqueueSync it replaces a job that was lost between
-// being fetched and claiming the sync.
-func (j *Jobs) enqueueDue(ctx context.Context, f orgsync.Fence) error {
-	args := argsOf(f)
+// enqueue enqueues syncs that wait without an owner. Unlike StartSoon it replaces jobs that were lost between being fetched and claiming
+// the sync.
+func (j *Jobs) enqueue(ctx context.Context, queue string, syncs []orgsync.Fence) error {
+	args := make([]syncArgs, len(syncs))
+	for i, f := range syncs {
+		args[i] = syncArgs{AccountID: f.AccountID, SyncID: f.SyncID, Epoch: f.Epoch}
+	}
 	for range maxLost {
-		result, err := j.insertSync(ctx, args, time.Time{})
-		if err != nil || !result.UniqueSkippedAsDuplicate || !j.lost(result.Job) {
+		results, err := j.insert(ctx, queue, args)
+		if err != nil {
 			return err
 		}
-		args.InsteadOf = result.Job.ID
+		args = j.insteadOfLost(args, results)
 	}
-	return fmt.Errorf("sync %s has lost %d jobs in a row", f.SyncID, maxLost)
+	if len(args) > 0 {
+		return fmt.Errorf("%d syncs, such as %s, have lost %d jobs in a row", len(args), args[0].SyncID, maxLost)
+	}
+	return nil
 }
 
-func (j *Jobs) insertSync(ctx context.Context, args syncArgs, at time.Time) (*rivertype.JobInsertResult, error) {
-	var opts river.InsertOpts
-	if at.After(j.now()) {
-		opts.ScheduledAt = at
+// insteadOfLost returns the jobs to try next, for those that were barred by a lost one.
+func (j *Jobs) insteadOfLost(args []syncArgs, results []*rivertype.JobInsertResult) (next []syncArgs) {
+	for i, result := range results {
+		if result.UniqueSkippedAsDuplicate && j.lost(result.Job) {
+			args[i].InsteadOf = result.Job.ID
+			next = append(next, args[i])
+		}
 	}
-	result, err := j.engine.Insert(ctx, args, &opts)
+	return next
+}
+
+// insert inserts jobs, or finds those that are there already, in one statement.
+func (j *Jobs) insert(ctx context.Context, queue string, args []syncArgs) ([]*rivertype.JobInsertResult, error) {
+	if len(args) == 0 {
+		return nil, nil
+	}
+	params := make([]river.InsertManyParams, len(args))
+	for i := range args {
+		params[i] = river.InsertManyParams{Args: args[i], InsertOpts: &river.InsertOpts{Queue: queue}}
+	}
+	results, err := j.engine.InsertMany(ctx, params)
 	if err != nil {
-		return nil, fmt.Errorf("enqueue sync %s: %w", args.SyncID, err)
+		return nil, fmt.Errorf("enqueue syncs: %w", err)
 	}
-	return result, nil
+	return results, nil
 }
 
 func (j *Jobs) lost(job *rivertype.JobRow) bool {
 	return job.State == rivertype.JobStateRunning && job.AttemptedAt != nil && j.now().Sub(*job.AttemptedAt) > lostAfter
-}
-
-func argsOf(f orgsync.Fence) syncArgs {
-	return syncArgs{AccountID: f.AccountID, SyncID: f.SyncID, Epoch: f.Epoch}
 }

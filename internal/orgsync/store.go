@@ -90,6 +90,13 @@ type RefreshStore interface {
 type SweepStore interface {
 	// TakeOverSyncs makes running syncs whose lease ran out queued again, with epoch and attempt + 1, and says how many.
 	TakeOverSyncs(ctx context.Context) (int, error)
-	// DueSyncs returns queued syncs whose time has come, the longest waiting first.
-	DueSyncs(ctx context.Context, limit int) ([]Fence, error)
+	// DueSyncs returns queued syncs whose time has come: those that a person waits for before others, and the longest waiting first.
+	DueSyncs(ctx context.Context, limit int) ([]Waiting, error)
+}
+
+// Waiting is a queued sync.
+type Waiting struct {
+	Fence
+
+	Patient bool // nobody asked for it, so nobody waits for it
 }

@@ -7,14 +7,17 @@ import (
 
 	"github.com/orgbridge/orgbridge/internal/errs"
 	"github.com/orgbridge/orgbridge/internal/event"
+	"github.com/orgbridge/orgbridge/internal/schedule"
 )
 
 // Kind says what began a sync and what it may do.
 type Kind string
 
-// The kinds of syncs. Preview plans and applies nothing; Organization is the refresh of one organization.
+// The kinds of syncs. Daily ones begin by themselves, others because a person asked for something. Preview plans and applies nothing;
+// Organization is the refresh of one organization.
 const (
 	Initial      Kind = "initial"
+	Daily        Kind = "daily"
 	Manual       Kind = "manual"
 	Preview      Kind = "preview"
 	Organization Kind = "organization"
@@ -74,6 +77,7 @@ type Sync struct {
 	AccountID     string
 	IntegrationID string
 	Kind          Kind
+	DueDate       schedule.Date // that a daily sync is for; empty for none
 	Status        Status
 	// Epoch counts the owners of the sync. What an earlier owner writes after a takeover is refused.
 	Epoch       int

@@ -36,6 +36,7 @@ type world struct {
 	mappings      *mapping.Service
 	syncs         *orgsync.Service
 	runner        *orgsync.Runner
+	nights        *orgsync.Nights
 }
 
 // started ignores what is to begin soon: the test begins it.
@@ -48,11 +49,11 @@ func eachWorld(t *testing.T, scenario func(w *world)) {
 	t.Helper()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		t.Helper()
-		scenario(newWorld(t, s))
+		scenario(newWorld(t, s, storetest.Now))
 	})
 }
 
-func newWorld(t *testing.T, s *store.Store) *world {
+func newWorld(t *testing.T, s *store.Store, now func() time.Time) *world {
 	t.Helper()
 	w := &world{t: t, store: s, itglue: itgluetest.StartTB(t, itgluetest.WithKey(apiKey)), accountID: storetest.Account(t, s)}
 	w.token = event.Actor{TokenID: storetest.ID(t), TokenName: "test"}
@@ -61,7 +62,6 @@ func newWorld(t *testing.T, s *store.Store) *world {
 	sealer, err := seal.Load(keyset)
 	w.ok(err)
 	logger := slog.New(slog.NewTextHandler(t.Output(), nil))
-	now := storetest.Now
 	w.integrations = integration.NewService(integration.Config{
 		Store: s, Keyset: sealer, Starter: started{}, Now: now, Logger: logger,
 		ITGlue: integration.NewDialer(map[itglue.Region]string{
@@ -76,6 +76,7 @@ func newWorld(t *testing.T, s *store.Store) *world {
 	w.runner = orgsync.NewRunner(orgsync.RunnerConfig{
 		Syncs: s, State: s, Releases: s, Connections: w.integrations, Now: now, Logger: logger, Lease: time.Minute,
 	})
+	w.nights = orgsync.NewNights(s, logger)
 	return w
 }
 

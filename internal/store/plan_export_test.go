@@ -3,6 +3,7 @@ package store
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"gorm.io/gorm"
 
@@ -76,4 +77,10 @@ func directoryFilters() map[string]integration.DirectoryFilter {
 	return map[string]integration.DirectoryFilter{
 		"first page": {}, "free": {Mapped: &no}, "search": {Search: "tion 1234"}, "search of free": {Mapped: &no, Search: "tion 1234"},
 	}
+}
+
+// ExplainDue returns PostgreSQL's plan for the accounts that are due.
+func (s *Store) ExplainDue(t *testing.T, now time.Time) string {
+	t.Helper()
+	return s.explain(t, func(tx *gorm.DB) *gorm.DB { return dueAccounts(tx, now).Limit(100) })
 }

@@ -38,12 +38,17 @@ func (s *Store) ChangeIntegration(
 }
 
 func (s *Store) changeIntegration(tx *gorm.DB, row *integrationRow, changed *integration.Changed) (*integration.QueuedSync, error) {
-	if len(changed.Facts) > 0 {
+	facts := changed.Facts
+	if len(facts) > 0 {
 		if err := writeSettings(tx, row.AccountID, &changed.Integration); err != nil {
 			return nil, err
 		}
+		stopped, err := s.stopDaily(tx, row, changed)
+		if err != nil {
+			return nil, err
+		}
+		facts = append(facts, stopped...)
 	}
-	facts := changed.Facts
 	if changed.KeyAccepted {
 		learnt, err := s.recoverCredentials(tx, row, changed.Integration.Daily.Enabled)
 		if err != nil {

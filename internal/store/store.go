@@ -35,6 +35,7 @@ var (
 	_ orgsync.StateStore   = (*Store)(nil)
 	_ orgsync.RefreshStore = (*Store)(nil)
 	_ orgsync.SweepStore   = (*Store)(nil)
+	_ orgsync.DailyStore   = (*Store)(nil)
 )
 
 // Options are what a store needs besides its database.

@@ -27,15 +27,24 @@ func (s *Store) TakeOverSyncs(ctx context.Context) (n int, err error) {
 	return n, err
 }
 
-// DueSyncs returns queued syncs whose time has come by the database's clock, the longest waiting first.
-func (s *Store) DueSyncs(ctx context.Context, limit int) ([]orgsync.Fence, error) {
-	var rows []syncRow
+// DueSyncs returns queued syncs whose time has come by the database's clock: those that a person waits for before others, and the longest
+// waiting first.
+func (s *Store) DueSyncs(ctx context.Context, limit int) ([]orgsync.Waiting, error) {
+	var rows []struct {
+		ID, AccountID string
+		Epoch         int
+		Patient       bool
+	}
 	err := s.read(ctx, "find due syncs", func(tx *gorm.DB) error {
-		return acrossAccounts(tx).Where("status = ?", string(orgsync.Queued)).
+		return acrossAccounts(tx).Model(&syncRow{}).
+			Select("id, account_id, epoch, kind = 'daily' AND released_at IS NULL AS patient").
+			Where("status = ?", string(orgsync.Queued)).
 			Where("(not_before IS NULL OR not_before <= ?)", s.databaseTime(0)).
-			Order("coalesce(not_before, created_at), id").Limit(limit).Find(&rows).Error
+			Order("patient, coalesce(not_before, created_at), id").Limit(limit).Find(&rows).Error
 	})
-	return convert(rows, func(r syncRow) orgsync.Fence {
-		return orgsync.Fence{AccountID: r.AccountID, SyncID: r.ID, Epoch: r.Epoch}
-	}), err
+	due := make([]orgsync.Waiting, len(rows))
+	for i, r := range rows {
+		due[i] = orgsync.Waiting{Fence: orgsync.Fence{AccountID: r.AccountID, SyncID: r.ID, Epoch: r.Epoch}, Patient: r.Patient}
+	}
+	return due, err
 }

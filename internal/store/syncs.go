@@ -10,6 +10,7 @@ import (
 	"github.com/orgbridge/orgbridge/internal/errs"
 	"github.com/orgbridge/orgbridge/internal/event"
 	"github.com/orgbridge/orgbridge/internal/orgsync"
+	"github.com/orgbridge/orgbridge/internal/schedule"
 )
 
 type syncRow struct {
@@ -35,6 +36,7 @@ type syncRow struct {
 	FailureDetail        *string
 	RequestedByTokenID   *string
 	RequestedByTokenName *string
+	DueDate              *string
 	CreatedAt            time.Time `gorm:"autoCreateTime:false"`
 	StartedAt            *time.Time
 	FinishedAt           *time.Time
@@ -57,6 +59,7 @@ func newSyncRow(accountID string, s *orgsync.Sync) syncRow {
 	if s.Failure != nil {
 		row.FailureCode, row.FailureDetail = orNil(string(s.Failure.Code)), orNil(clean(s.Failure.Detail))
 	}
+	row.DueDate = orNil(string(s.DueDate))
 	row.RequestedByTokenID, row.RequestedByTokenName = orNil(s.RequestedBy.TokenID), orNil(clean(s.RequestedBy.TokenName))
 	return row
 }
@@ -64,7 +67,8 @@ func newSyncRow(accountID string, s *orgsync.Sync) syncRow {
 func (r syncRow) sync() orgsync.Sync {
 	s := orgsync.Sync{
 		ID: r.ID, AccountID: r.AccountID, IntegrationID: r.IntegrationID, Kind: orgsync.Kind(r.Kind), Status: orgsync.Status(r.Status),
-		Epoch: r.Epoch, Attempt: r.Attempt, Progress: orgsync.Progress{Phase: orgsync.Phase(r.Phase), Done: r.Done, Total: r.Total},
+		DueDate: schedule.Date(orEmpty(r.DueDate)), Epoch: r.Epoch, Attempt: r.Attempt,
+		Progress: orgsync.Progress{Phase: orgsync.Phase(r.Phase), Done: r.Done, Total: r.Total},
 		Counts: orgsync.Counts{
 			Listed: r.Listed, Unchanged: r.Unchanged, Renamed: r.Renamed, Mapped: r.Mapped, Unmapped: r.Unmapped, Held: r.Held, Skipped: r.Skipped,
 		},
@@ -108,9 +112,11 @@ func (s *Store) StartSync(ctx context.Context, sync orgsync.Sync) (stored orgsyn
 
 // queued is the fact that a sync waits to begin.
 func queued(sync *orgsync.Sync) event.Event {
-	return event.Event{
-		Type: event.SyncQueued, Actor: sync.RequestedBy, SyncID: sync.ID, After: event.Properties{"kind": string(sync.Kind)},
+	after := event.Properties{"kind": string(sync.Kind)}
+	if sync.DueDate != "" {
+		after["dueDate"] = string(sync.DueDate)
 	}
+	return event.Event{Type: event.SyncQueued, Actor: sync.RequestedBy, SyncID: sync.ID, After: after}
 }
 
 // startSync inserts the row or finds the one that stands in its way. That one may end in between; then the whole transaction runs

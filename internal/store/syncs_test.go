@@ -208,7 +208,7 @@ func TestTakeOver(t *testing.T) {
 		f := storetest.Connect(t, s, id)
 		due, err := s.DueSyncs(ctx, 10)
 		ok(t, err)
-		same(t, due, []orgsync.Fence{f})
+		same(t, due, []orgsync.Waiting{{Fence: f}})
 		storetest.Claim(t, s, f)
 		n, err := s.TakeOverSyncs(ctx)
 		ok(t, err)
@@ -224,7 +224,7 @@ func TestTakeOver(t *testing.T) {
 		due, err = s.DueSyncs(ctx, 10)
 		ok(t, err)
 		f.Epoch = 2
-		same(t, due, []orgsync.Fence{f})
+		same(t, due, []orgsync.Waiting{{Fence: f}})
 		storetest.Claim(t, s, f)
 		ok(t, s.Heartbeat(ctx, f, time.Minute, orgsync.Progress{}))
 		due, err = s.DueSyncs(ctx, 10)
@@ -241,21 +241,21 @@ func TestDueSyncsWait(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		t.Helper()
 		ctx := t.Context()
-		want := make([]orgsync.Fence, 0, 3)
+		want := make([]orgsync.Waiting, 0, 3)
 		for _, wait := range []time.Duration{-time.Minute, -time.Hour, time.Hour} {
 			id := storetest.Account(t, s)
 			f := storetest.Running(t, s, id)
 			epoch, err := s.RequeueSync(ctx, f, wait, nil)
 			ok(t, err)
 			f.Epoch = epoch
-			want = append(want, f)
+			want = append(want, orgsync.Waiting{Fence: f})
 		}
 		due, err := s.DueSyncs(ctx, 10)
 		ok(t, err)
-		same(t, due, []orgsync.Fence{want[1], want[0]})
+		same(t, due, []orgsync.Waiting{want[1], want[0]})
 		due, err = s.DueSyncs(ctx, 1)
 		ok(t, err)
-		same(t, due, []orgsync.Fence{want[1]})
+		same(t, due, []orgsync.Waiting{want[1]})
 	})
 }
 

@@ -31,7 +31,7 @@ CREATE TABLE integrations (
     held_sync_id          uuid,
     CHECK ((attention_code IS NULL) = (attention_since IS NULL))
 );
-CREATE INDEX integrations_next_run ON integrations (next_run_at) WHERE next_run_at IS NOT NULL;
+CREATE INDEX integrations_next_run ON integrations (next_run_at) WHERE daily_enabled;
 CREATE INDEX integrations_retry ON integrations (retry_at) WHERE retry_at IS NOT NULL;
 
 -- Text that is ordered has the collation "C", so that both databases order by code points.
