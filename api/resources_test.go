@@ -26,7 +26,7 @@ const (
 	mappingJSON = `{"organization":{"id":"` + orgID + `","name":"Contoso","domain":"contoso.com"},` +
 		`"itglueOrganization":{"id":"42","name":"Contoso Ltd"},"state":"active","syncEnabled":true,"origin":"auto",` +
 		`"mappedAt":"2026-01-31T11:00:00Z","lastSyncedAt":"2026-01-31T11:00:00Z","unmatched":null}`
-	syncJSON = `{"id":"` + syncID + `","kind":"manual","status":"running","progress":{"phase":"applying","done":5,"total":9},` +
+	syncJSON = `{"id":"` + syncID + `","kind":"manual","dueDate":null,"status":"running","progress":{"phase":"applying","done":5,"total":9},` +
 		`"counts":{"listed":1,"unchanged":2,"renamed":3,"mapped":4,"unmapped":5,"held":6,"skipped":7},` +
 		`"error":{"code":"itglue-timeout","detail":"Slow."},"attempt":1,"createdAt":"2026-01-31T11:00:00Z",` +
 		`"startedAt":"2026-01-31T11:00:00Z","finishedAt":null,"requestedBy":{"tokenId":"` + tokenID + `","tokenName":"Nightly"}}`
@@ -167,12 +167,14 @@ func TestAnIntegrationThatNeedsAttention(t *testing.T) {
 	s := newServer(t)
 	sync := oneSync()
 	sync.Failure, sync.RequestedBy, sync.Progress.Phase = nil, event.Actor{}, ""
+	sync.Kind, sync.DueDate = orgsync.Daily, "2026-01-31"
 	s.fake.active = &sync
 	s.fake.in.Attention = &integration.Attention{Code: integration.CredentialsRejected, Detail: "Refused.", Since: noon()}
 	a := do(t, s, request{method: "GET", path: api.Base + "/integrations/itglue", token: "viewer"})
 	for _, want := range []string{
 		`"status":"attention"`, `"attention":{"code":"credentials-rejected","detail":"Refused.","since":"2026-01-31T11:00:00Z","syncId":null}`,
 		`"activeSync":{"id":"` + syncID + `"`, `"progress":{"phase":null,`, `"error":null`, `"requestedBy":null`,
+		`"kind":"daily","dueDate":"2026-01-31"`,
 	} {
 		if !strings.Contains(a.body, want) {
 			t.Errorf("no %s in %s", want, a.body)

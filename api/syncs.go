@@ -51,7 +51,7 @@ type SyncService interface {
 // @ID listSyncs
 // @Tags Syncs
 // @Security BearerAuth
-// @Param kind query string false "Only syncs of this kind" Enums(initial, manual, preview, organization)
+// @Param kind query string false "Only syncs of this kind" Enums(initial, daily, manual, preview, organization)
 // @Param status query string false "Only syncs in this status" Enums(queued, running, succeeded, held, failed, cancelled)
 // @Param limit query integer false "Most rows on a page" minimum(1) maximum(200) default(50)
 // @Param cursor query string false "`nextCursor` of the page before; all filters have to stay the same"
@@ -62,7 +62,7 @@ type SyncService interface {
 func (s *server) listSyncs(c echo.Context) error {
 	q := newQuery(c)
 	f := orgsync.Filter{
-		Kind:   orgsync.Kind(q.oneOf("kind", "initial", "manual", "preview", "organization")),
+		Kind:   orgsync.Kind(q.oneOf("kind", "initial", "daily", "manual", "preview", "organization")),
 		Status: orgsync.Status(q.oneOf("status", "queued", "running", "succeeded", "held", "failed", "cancelled")),
 		Limit:  q.limit(),
 	}

@@ -16,10 +16,14 @@ type startSyncRequest struct {
 type syncDTO struct {
 	ID string `json:"id" validate:"required" format:"uuid" example:"0198c5d0-5a4e-7c3b-9d2e-6f1a2b3c4d5e"`
 	// - `initial`: started by connecting.
+	// - `daily`: started by itself, at the time of `dailySync` or to try a refused API key again.
 	// - `manual`: started by `POST /syncs`.
 	// - `preview`: plans the changes and makes none.
 	// - `organization`: the refresh of one organization.
-	Kind string `json:"kind" validate:"required" enums:"initial,manual,preview,organization" example:"manual"`
+	Kind string `json:"kind" validate:"required" enums:"initial,daily,manual,preview,organization" example:"manual"`
+	// The local date that a daily sync is for, which may begin up to 12 hours late; null for other kinds, and for one that only tries a
+	// refused API key again.
+	DueDate *string `json:"dueDate" validate:"required" format:"date" extensions:"x-nullable" example:"2026-01-31"`
 	// - `queued`: not begun yet, or waiting for another attempt; `error` then tells why the last one failed. After a release: about to
 	//   make the released removals.
 	// - `running`: under way.
@@ -146,7 +150,7 @@ type organizationReferenceDTO struct {
 
 func toSync(s orgsync.Sync) syncDTO {
 	return syncDTO{
-		ID: s.ID, Kind: string(s.Kind), Status: string(s.Status),
+		ID: s.ID, Kind: string(s.Kind), DueDate: optional(string(s.DueDate)), Status: string(s.Status),
 		Progress: syncProgressDTO{Phase: optional(string(s.Progress.Phase)), Done: s.Progress.Done, Total: s.Progress.Total},
 		Counts:   syncCountsDTO(s.Counts),
 		Error:    toSyncError(s.Failure), Attempt: s.Attempt,
