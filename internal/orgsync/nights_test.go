@@ -1,0 +1,178 @@
+package orgsync_test
+
+import (
+	"log/slog"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/orgbridge/orgbridge/internal/orgsync"
+	"github.com/orgbridge/orgbridge/internal/store"
+	"github.com/orgbridge/orgbridge/internal/store/storetest"
+)
+
+// The nights that are simulated: of a zone with each kind of change of its clocks that there is, and one with none. Time is simulated, the
+// store is real.
+var nightZones = map[string]string{
+	"America/New_York":    "00:00",
+	"America/Havana":      "00:30", // which does not exist once a year, and exists twice once
+	"Australia/Lord_Howe": "02:00", // whose clocks change by half an hour
+	"Asia/Kathmandu":      "23:59",
+}
+
+func TestEveryNightOfAYearHasItsSync(t *testing.T) {
+	t.Parallel()
+	storetest.EachURL(t, func(t *testing.T, url string) {
+		t.Helper()
+		simulateNights(t, url, 366)
+	})
+}
+
+// BenchmarkTenYearsOfNights tells how many nights of ten years were missing or doubled.
+func BenchmarkTenYearsOfNights(b *testing.B) {
+	for engine, url := range map[string]func(testing.TB) string{"sqlite": storetest.SQLiteURL, "postgres": storetest.PostgresURL} {
+		b.Run(engine, func(b *testing.B) {
+			for b.Loop() {
+				nights, missing, doubled := simulateNights(b, url(b), 3653)
+				b.ReportMetric(float64(nights), "nights")
+				b.ReportMetric(float64(missing), "missing")
+				b.ReportMetric(float64(doubled), "doubled")
+			}
+		})
+	}
+}
+
+// simulateNights has one node live through so many days. It sweeps when the next sync is due, mostly a few seconds late, now and then many
+// hours. Its clock is put back at times, it is restarted, and it leaves syncs behind that end only with the next sweep.
+func simulateNights(tb testing.TB, url string, days int) (nights, missing, doubled int) {
+	tb.Helper()
+	random := rand.New(rand.NewPCG(1, uint64(days)))
+	begin := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+	c := &clock{at: begin}
+	db := storetest.Open(tb, url, store.Options{Now: c.now})
+	if db.SQLite() != nil {
+		storetest.Exec(tb, db, "PRAGMA synchronous = OFF") // nobody pulls the plug here
+	}
+	dailyAccounts(tb, db)
+	sweepNights(tb, db)
+	for begin.AddDate(0, 0, days).After(c.now()) {
+		if random.IntN(50) == 0 { // a restart
+			if err := db.Close(); err != nil {
+				tb.Fatal(err)
+			}
+			db = storetest.Open(tb, url, store.Options{Now: c.now})
+		}
+		if random.IntN(20) == 0 {
+			c.set(c.now().Add(-time.Duration(random.IntN(6*60)) * time.Minute))
+			sweepNights(tb, db)
+		}
+		c.set(nextRun(tb, db).Add(lateness(random)))
+		sweepNights(tb, db)
+		if random.IntN(10) > 0 {
+			endSyncs(tb, db)
+		}
+		sweepNights(tb, db)
+		endSyncs(tb, db)
+	}
+	return countNights(tb, db)
+}
+
+func lateness(random *rand.Rand) time.Duration {
+	if random.IntN(20) == 0 {
+		return time.Duration(random.IntN(11*60)) * time.Minute
+	}
+	return time.Duration(random.IntN(5000)) * time.Millisecond
+}
+
+func dailyAccounts(tb testing.TB, db *store.Store) {
+	tb.Helper()
+	for zone, timeOfDay := range nightZones {
+		id := storetest.Account(tb, db)
+		storetest.Connected(tb, db, id)
+		storetest.Daily(tb, db, id, zone, timeOfDay)
+	}
+}
+
+func sweepNights(tb testing.TB, db *store.Store) {
+	tb.Helper()
+	nights := orgsync.NewNights(db, slog.New(slog.NewTextHandler(tb.Output(), nil)))
+	due, err := nights.Due(tb.Context())
+	if err != nil {
+		tb.Error(err)
+	}
+	nights.Start(tb.Context(), due)
+}
+
+func endSyncs(tb testing.TB, db *store.Store) {
+	tb.Helper()
+	storetest.Exec(tb, db, "UPDATE syncs SET status = 'succeeded', finished_at = created_at WHERE status = 'queued'")
+}
+
+func nextRun(tb testing.TB, db *store.Store) time.Time {
+	tb.Helper()
+	return storetest.Value[time.Time](tb, db, "SELECT next_run_at FROM integrations ORDER BY next_run_at LIMIT 1")
+}
+
+// countNights compares the dates of the syncs with the calendar from the first to the last of each account.
+func countNights(tb testing.TB, db *store.Store) (nights, missing, doubled int) {
+	tb.Helper()
+	const perAccount = `FROM (SELECT integration_id, count(*) AS syncs, count(DISTINCT due_date) AS dates, min(due_date) AS first, max(due_date) AS last
+		FROM syncs WHERE kind = 'daily' GROUP BY integration_id) n`
+	span := "CAST(last AS date) - CAST(first AS date) + 1"
+	if db.SQLite() != nil {
+		span = "CAST(julianday(last) - julianday(first) AS integer) + 1"
+	}
+	nights = storetest.Value[int](tb, db, "SELECT sum(dates) "+perAccount)
+	missing = storetest.Value[int](tb, db, "SELECT sum("+span+" - dates) "+perAccount)
+	doubled = storetest.Value[int](tb, db, "SELECT sum(syncs - dates) "+perAccount)
+	told := storetest.Value[int](tb, db, "SELECT count(*) FROM events WHERE type = 'daily-sync.missed'")
+	if missing != 0 || doubled != 0 || told != 0 {
+		tb.Errorf("%d nights: %d missing (%d told), %d doubled", nights, missing, told, doubled)
+	}
+	return nights, missing, doubled
+}
+
+// TestNodesWhoseClocksDifferShareTheNights has five nodes, up to five minutes ahead or behind, sweep at the same moments around midnight.
+func TestNodesWhoseClocksDifferShareTheNights(t *testing.T) {
+	t.Parallel()
+	const (
+		nodes  = 5
+		nights = 100 // of each zone
+		apart  = 5 * time.Minute
+	)
+	url := storetest.PostgresURL(t)
+	separator := "?"
+	if strings.Contains(url, "?") {
+		separator = "&"
+	}
+	random := rand.New(rand.NewPCG(2, nights))
+	begin := time.Date(2026, 2, 1, 12, 0, 0, 0, time.UTC)
+	clocks, stores := make([]clock, nodes), make([]*store.Store, nodes)
+	for i := range nodes {
+		clocks[i].set(begin)
+		stores[i] = storetest.Open(t, url+separator+"pool_max_conns=4", store.Options{Now: clocks[i].now})
+	}
+	dailyAccounts(t, stores[0])
+	sweepNights(t, stores[0])
+	for last := begin.AddDate(0, 0, nights); last.After(clocks[0].now()); {
+		midnight := nextRun(t, stores[0])
+		for step := -6 * time.Minute; step <= 6*time.Minute; step += 3 * time.Minute {
+			var all sync.WaitGroup
+			for i := range nodes {
+				wrong := time.Duration(random.Int64N(int64(2*apart))) - apart
+				clocks[i].set(midnight.Add(step + wrong))
+				all.Go(func() { sweepNights(t, stores[i]) })
+			}
+			all.Wait()
+			if random.IntN(3) > 0 {
+				endSyncs(t, stores[0])
+			}
+		}
+		endSyncs(t, stores[0])
+	}
+	if n, _, _ := countNights(t, stores[0]); n < nights*len(nightZones) {
+		t.Errorf("%d nights", n)
+	}
+}
