@@ -10,7 +10,7 @@ func credentials(apiKey, region string) map[string]string {
 	return map[string]string{"apiKey": apiKey, "region": region}
 }
 
-func (g *guide) nothingWithoutAToken(*testing.T) {
+func (g *guide) nothingWithoutAToken() {
 	admin := g.c.token
 	for _, token := range []string{"", "orgb_unknown"} {
 		g.c.token = token
@@ -20,8 +20,8 @@ func (g *guide) nothingWithoutAToken(*testing.T) {
 	g.c.token = admin
 }
 
-func (g *guide) onlyAdminsConfigure(t *testing.T) {
-	t.Helper()
+func (g *guide) onlyAdminsConfigure() {
+	t := g.now
 	me := call[struct {
 		Role    string
 		Account referenceView
@@ -38,15 +38,15 @@ func (g *guide) onlyAdminsConfigure(t *testing.T) {
 	g.c.token = admin
 }
 
-func (g *guide) integrationsPageOffersITGlue(t *testing.T) {
-	t.Helper()
+func (g *guide) integrationsPageOffersITGlue() {
+	t := g.now
 	is(t, "tile", g.tile(t), tileView{ID: "itglue", Name: "IT Glue", Status: "not_connected"})
 	in := g.integration()
 	is(t, "status", in.Status, "not_connected")
 	is(t, "organizations not mapped", in.Mappings.Unmapped, len(g.org))
 }
 
-func (g *guide) nothingWorksBeforeConnecting(*testing.T) {
+func (g *guide) nothingWorksBeforeConnecting() {
 	g.refused("GET", "/integrations/itglue/organizations", nil, http.StatusConflict, "not-connected")
 	g.refused("POST", "/syncs", map[string]string{"kind": "manual"}, http.StatusConflict, "not-connected")
 	choice := map[string]string{"itglueOrganizationId": g.glue["Alpine Dental"]}
@@ -54,14 +54,14 @@ func (g *guide) nothingWorksBeforeConnecting(*testing.T) {
 	g.refused("POST", "/mappings/"+g.org["Alpine Dental"]+"/sync", nil, http.StatusConflict, "not-connected")
 }
 
-func (g *guide) wrongKeyIsRefused(t *testing.T) {
-	t.Helper()
+func (g *guide) wrongKeyIsRefused() {
+	t := g.now
 	g.refused("POST", "/integrations/itglue/connect", credentials("ITG.wrong", "us"), http.StatusUnprocessableEntity, "itglue-key-rejected")
 	is(t, "status", g.integration().Status, "not_connected")
 }
 
-func (g *guide) regionIsOneOfThreeAndHinted(t *testing.T) {
-	t.Helper()
+func (g *guide) regionIsOneOfThreeAndHinted() {
+	t := g.now
 	g.refused("POST", "/integrations/itglue/connect", credentials(simKey, "mars"), http.StatusUnprocessableEntity, "validation-failed")
 	g.refused("POST", "/integrations/itglue/connect", credentials(simKey, "au"), http.StatusBadGateway, "itglue-unavailable") // nobody is there
 	problem := g.refused("POST", "/integrations/itglue/connect", credentials(simKey, "eu"), http.StatusUnprocessableEntity, "itglue-key-rejected")
@@ -73,8 +73,8 @@ func (g *guide) regionIsOneOfThreeAndHinted(t *testing.T) {
 	is(t, "status", g.integration().Status, "not_connected")
 }
 
-func (g *guide) connectingTakesKeyAndRegion(t *testing.T) {
-	t.Helper()
+func (g *guide) connectingTakesKeyAndRegion() {
+	t := g.now
 	initial := g.c.ended(g.c.connect().ID)
 	is(t, "kind", initial.Kind, "initial")
 	is(t, "listed", initial.Counts.Listed, len(g.glue)+2)
@@ -85,16 +85,16 @@ func (g *guide) connectingTakesKeyAndRegion(t *testing.T) {
 	g.refused("POST", "/integrations/itglue/connect", credentials(simKey, "us"), http.StatusConflict, "already-connected")
 }
 
-func (g *guide) connectingIsNotified(t *testing.T) {
-	t.Helper()
+func (g *guide) connectingIsNotified() {
+	t := g.now
 	connected := g.newest("integration.connected")
 	is(t, "actor", connected.Actor.TokenName, "e2e")
 	is(t, "region", connected.After["region"], any("us"))
 	is(t, "initial sync", g.newest("sync.succeeded").SyncID, g.integration().LastSync.ID)
 }
 
-func (g *guide) tileShowsConnected(t *testing.T) {
-	t.Helper()
+func (g *guide) tileShowsConnected() {
+	t := g.now
 	is(t, "tile", g.tile(t), tileView{ID: "itglue", Name: "IT Glue", Status: "connected"})
 	is(t, "status", g.integration().Status, "connected")
 }
@@ -108,8 +108,8 @@ func (g *guide) tile(t *testing.T) tileView {
 	return tiles[0]
 }
 
-func (g *guide) equalNamesAreMapped(t *testing.T) {
-	t.Helper()
+func (g *guide) equalNamesAreMapped() {
+	t := g.now
 	for _, name := range []string{"Alpine Dental", "Bayside Legal", "Delta Foods", "Evergreen Logistics"} {
 		checkRow(t, g.c.row(g.org[name]), "active", "auto", g.glue[name], "")
 		is(t, "name in the IT Glue column", g.c.row(g.org[name]).ITGlueOrganization.Name, name)
@@ -119,8 +119,8 @@ func (g *guide) equalNamesAreMapped(t *testing.T) {
 	}
 }
 
-func (g *guide) othersShowNone(t *testing.T) {
-	t.Helper()
+func (g *guide) othersShowNone() {
+	t := g.now
 	checkRow(t, g.c.row(g.org["Demo"]), "unmapped", "", "", "no-equal-name")
 	checkRow(t, g.c.row(g.org["Twin Peaks"]), "unmapped", "", "", "ambiguous")
 	is(t, "rows", len(all[rowView](g.c, "/mappings")), len(g.org))
@@ -131,21 +131,21 @@ func (g *guide) othersShowNone(t *testing.T) {
 	is(t, "active", summary.Active, 4)
 }
 
-func (g *guide) caseCounts(t *testing.T) {
-	t.Helper()
+func (g *guide) caseCounts() {
+	t := g.now
 	checkRow(t, g.c.row(g.org["Cedar architects"]), "unmapped", "", "", "no-equal-name")
 }
 
-func (g *guide) dropDownOffersUnmappedOnly(t *testing.T) {
-	t.Helper()
+func (g *guide) dropDownOffersUnmappedOnly() {
+	t := g.now
 	are(t, "offered", g.dropDown(""), "Cedar Architects", "Juniper Accounting", "Kestrel Aviation", "Meridian Freight", "Orchard Veterinary",
 		"Sandbox Graphus", "Twin Peaks", "Twin Peaks", "Unrelated")
 	are(t, "offered for a text in other case", g.dropDown("sANDBOX"), "Sandbox Graphus")
 	are(t, "offered for a mapped one", g.dropDown("alpine"))
 }
 
-func (g *guide) mappingIsOneToOne(t *testing.T) {
-	t.Helper()
+func (g *guide) mappingIsOneToOne() {
+	t := g.now
 	taken := map[string]string{"itglueOrganizationId": g.glue["Alpine Dental"]}
 	problem := g.refused("PUT", "/mappings/"+g.org["Demo"], taken, http.StatusConflict, "itglue-organization-already-mapped")
 	is(t, "holder", problem.Params["organizationId"], any(g.org["Alpine Dental"]))
@@ -153,8 +153,8 @@ func (g *guide) mappingIsOneToOne(t *testing.T) {
 	checkRow(t, g.c.row(g.org["Alpine Dental"]), "active", "auto", g.glue["Alpine Dental"], "")
 }
 
-func (g *guide) selectingMapsAndSwitchesOn(t *testing.T) {
-	t.Helper()
+func (g *guide) selectingMapsAndSwitchesOn() {
+	t := g.now
 	for organization, itglue := range map[string]string{"Demo": "Sandbox Graphus", "Cedar architects": "Cedar Architects"} {
 		row := g.selectITGlue(g.org[organization], g.glue[itglue])
 		checkRow(t, row, "active", "manual", g.glue[itglue], "")
@@ -165,8 +165,8 @@ func (g *guide) selectingMapsAndSwitchesOn(t *testing.T) {
 	are(t, "offered afterwards", g.dropDown("sandbox"))
 }
 
-func (g *guide) refreshShowsTheMapping(t *testing.T) {
-	t.Helper()
+func (g *guide) refreshShowsTheMapping() {
+	t := g.now
 	row := g.refresh(g.org["Demo"])
 	checkRow(t, row, "active", "manual", g.glue["Sandbox Graphus"], "")
 	is(t, "name", row.Organization.Name, "Sandbox Graphus")
@@ -176,8 +176,8 @@ func (g *guide) refreshShowsTheMapping(t *testing.T) {
 	is(t, "name after", renamed.After["name"], any("Sandbox Graphus"))
 }
 
-func (g *guide) existingMappingIsChanged(t *testing.T) {
-	t.Helper()
+func (g *guide) existingMappingIsChanged() {
+	t := g.now
 	bayside := g.org["Bayside Legal"]
 	checkRow(t, g.selectITGlue(bayside, g.glue["Unrelated"]), "active", "manual", g.glue["Unrelated"], "")
 	are(t, "offered instead", g.dropDown("bayside"), "Bayside Legal")
@@ -185,13 +185,17 @@ func (g *guide) existingMappingIsChanged(t *testing.T) {
 	checkName(t, g.c, bayside, "Bayside Legal")
 }
 
-func (g *guide) noneUnmaps(t *testing.T) {
-	t.Helper()
+func (g *guide) noneUnmaps() {
+	t := g.now
 	bayside := g.org["Bayside Legal"]
 	row := call[rowView](g.c, "DELETE", "/mappings/"+bayside, nil, http.StatusOK)
 	checkRow(t, row, "unmapped", "", "", "unmapped-by-person")
 	are(t, "offered again", g.dropDown("bayside"), "Bayside Legal")
 	is(t, "actor", g.newest("mapping.unmapped").Actor.TokenName, "e2e")
+	g.rename(g.glue["Bayside Legal"], "Bayside Legal LLP")
+	g.c.runSync("manual")
+	checkName(t, g.c, bayside, "Bayside Legal")
+	g.rename(g.glue["Bayside Legal"], "Bayside Legal")
 	g.c.runSync("manual")
 	checkRow(t, g.c.row(bayside), "unmapped", "", "", "unmapped-by-person") // equal names, and yet not mapped again
 }

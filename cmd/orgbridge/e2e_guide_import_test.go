@@ -1,9 +1,6 @@
 package main
 
-import (
-	"net/http"
-	"testing"
-)
+import "net/http"
 
 type domainView struct {
 	Name, Domain    string
@@ -26,8 +23,8 @@ func (g *guide) addFromITGlue(name, domain string) map[string]string {
 	return map[string]string{"itglueOrganizationId": g.glue[name], "domain": domain, "emailPlatform": "microsoft_365"}
 }
 
-func (g *guide) domainsAreOffered(t *testing.T) {
-	t.Helper()
+func (g *guide) domainsAreOffered() {
+	t := g.now
 	path := "/integrations/itglue/organizations/" + g.glue["Juniper Accounting"] + "/domains"
 	offered := call[listView[domainView]](g.c, "GET", path, nil, http.StatusOK).Items
 	if len(offered) != 2 {
@@ -40,16 +37,16 @@ func (g *guide) domainsAreOffered(t *testing.T) {
 	g.refused("GET", "/integrations/itglue/organizations/999/domains", nil, http.StatusNotFound, "not-found")
 }
 
-func (g *guide) addingTakesNameAndDomain(t *testing.T) {
-	t.Helper()
+func (g *guide) addingTakesNameAndDomain() {
+	t := g.now
 	added := call[organizationView](g.c, "POST", "/organizations", g.addFromITGlue("Juniper Accounting", "Juniper.example.com"), http.StatusCreated)
 	g.org["Juniper Accounting"] = added.ID
 	is(t, "added", added, organizationView{ID: added.ID, Name: "Juniper Accounting", Domain: "juniper.example.com"})
 	is(t, "fact", g.newest("organization.created").Organization, referenceView{ID: added.ID, Name: "Juniper Accounting"})
 }
 
-func (g *guide) addingMapsAtOnce(t *testing.T) {
-	t.Helper()
+func (g *guide) addingMapsAtOnce() {
+	t := g.now
 	checkRow(t, g.c.row(g.org["Juniper Accounting"]), "active", "import", g.glue["Juniper Accounting"], "")
 	is(t, "fact", g.newest("mapping.mapped").Organization.ID, g.org["Juniper Accounting"])
 	run, _ := g.c.runSync("manual")
@@ -57,31 +54,31 @@ func (g *guide) addingMapsAtOnce(t *testing.T) {
 	checkRow(t, g.c.row(g.org["Juniper Accounting"]), "active", "import", g.glue["Juniper Accounting"], "")
 }
 
-func (g *guide) addedIsOfferedNoMore(t *testing.T) {
-	t.Helper()
+func (g *guide) addedIsOfferedNoMore() {
+	t := g.now
 	are(t, "offered", g.dropDown("juniper"))
 	problem := g.refused("POST", "/organizations", g.addFromITGlue("Juniper Accounting", "juniper-two.example.com"),
 		http.StatusConflict, "itglue-organization-already-mapped")
 	is(t, "holder", problem.Params["organizationName"], any("Juniper Accounting"))
 }
 
-func (g *guide) noneFreesForAdding(t *testing.T) {
-	t.Helper()
+func (g *guide) noneFreesForAdding() {
+	t := g.now
 	checkRow(t, call[rowView](g.c, "DELETE", "/mappings/"+g.org["Juniper Accounting"], nil, http.StatusOK), "unmapped", "", "", "unmapped-by-person")
 	are(t, "offered again", g.dropDown("juniper"), "Juniper Accounting")
 	row := g.selectITGlue(g.org["Juniper Accounting"], g.glue["Juniper Accounting"])
 	checkRow(t, row, "active", "manual", g.glue["Juniper Accounting"], "")
 }
 
-func (g *guide) domainMayBeEntered(t *testing.T) {
-	t.Helper()
+func (g *guide) domainMayBeEntered() {
+	t := g.now
 	added := call[organizationView](g.c, "POST", "/organizations", g.addFromITGlue("Meridian Freight", "Meridian-Freight.example.com"), http.StatusCreated)
 	g.org["Meridian Freight"] = added.ID
 	is(t, "domain", added.Domain, "meridian-freight.example.com")
 }
 
-func (g *guide) domainNeverChanges(t *testing.T) {
-	t.Helper()
+func (g *guide) domainNeverChanges() {
+	t := g.now
 	path := "/organizations/" + g.org["Meridian Freight"]
 	g.refused("PATCH", path, map[string]string{"domain": "other.example.com"}, http.StatusUnprocessableEntity, "domain-immutable")
 	g.refused("POST", "/organizations", map[string]string{
@@ -90,8 +87,8 @@ func (g *guide) domainNeverChanges(t *testing.T) {
 	is(t, "domain", call[organizationView](g.c, "GET", path, nil, http.StatusOK).Domain, "meridian-freight.example.com")
 }
 
-func (g *guide) allInformationIsRequired(t *testing.T) {
-	t.Helper()
+func (g *guide) allInformationIsRequired() {
+	t := g.now
 	for pointer, body := range map[string]map[string]string{
 		"/domain":        {"itglueOrganizationId": g.glue["Kestrel Aviation"], "emailPlatform": "microsoft_365"},
 		"/emailPlatform": {"itglueOrganizationId": g.glue["Kestrel Aviation"], "domain": "kestrel.example.com"},
@@ -106,8 +103,8 @@ func (g *guide) allInformationIsRequired(t *testing.T) {
 }
 
 // moreAreAdded repeats the process for one, and takes the rest in one go: two of three know their domain.
-func (g *guide) moreAreAdded(t *testing.T) {
-	t.Helper()
+func (g *guide) moreAreAdded() {
+	t := g.now
 	type item struct {
 		ITGlueOrganizationID string `json:"itglueOrganizationId"`
 		Domain               string `json:"domain,omitempty"`
@@ -138,8 +135,8 @@ func (g *guide) moreAreAdded(t *testing.T) {
 }
 
 // removingFreesTheCounterpart deletes an organization here, which is no business of IT Glue's.
-func (g *guide) removingFreesTheCounterpart(t *testing.T) {
-	t.Helper()
+func (g *guide) removingFreesTheCounterpart() {
+	t := g.now
 	path := "/organizations/" + g.org["Kestrel Aviation"]
 	is(t, "platform", call[struct{ EmailPlatform string }](g.c, "PATCH", path, map[string]string{"emailPlatform": "google_workspace"}, http.StatusOK).EmailPlatform,
 		"google_workspace")

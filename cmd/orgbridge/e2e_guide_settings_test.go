@@ -4,6 +4,10 @@ import (
 	"net/http"
 	"testing"
 	"time"
+
+	"github.com/orgbridge/orgbridge/internal/jobs"
+	"github.com/orgbridge/orgbridge/internal/store"
+	"github.com/orgbridge/orgbridge/internal/store/storetest"
 )
 
 // secondKey is a further key of the same IT Glue account.
@@ -16,8 +20,8 @@ func (g *guide) change(body any) integrationView {
 
 func daily(settings map[string]any) map[string]any { return map[string]any{"dailySync": settings} }
 
-func (g *guide) settingsShowTheIntegration(t *testing.T) {
-	t.Helper()
+func (g *guide) settingsShowTheIntegration() {
+	t := g.now
 	in := g.integration()
 	is(t, "region", in.Region, "us")
 	is(t, "hint of the key", in.APIKeyHint, simKey[len(simKey)-4:])
@@ -25,8 +29,8 @@ func (g *guide) settingsShowTheIntegration(t *testing.T) {
 	is(t, "daily sync", in.DailySync.Enabled, true)
 }
 
-func (g *guide) dailySyncIsAtMidnightInNewYork(t *testing.T) {
-	t.Helper()
+func (g *guide) dailySyncIsAtMidnightInNewYork() {
+	t := g.now
 	daily := g.integration().DailySync
 	is(t, "time zone", daily.TimeZone, "America/New_York")
 	zone, err := time.LoadLocation(daily.TimeZone)
@@ -37,16 +41,16 @@ func (g *guide) dailySyncIsAtMidnightInNewYork(t *testing.T) {
 	is(t, "within a day", daily.NextRunAt.After(time.Now()) && daily.NextRunAt.Before(time.Now().Add(26*time.Hour)), true)
 }
 
-func (g *guide) pausingTheDailySyncIsNotified(t *testing.T) {
-	t.Helper()
+func (g *guide) pausingTheDailySyncIsNotified() {
+	t := g.now
 	in := g.change(daily(map[string]any{"enabled": false}))
 	is(t, "enabled", in.DailySync.Enabled, false)
 	is(t, "next run", in.DailySync.NextRunAt, nil)
 	is(t, "actor", g.newest("daily-sync.paused").Actor.TokenName, "e2e")
 }
 
-func (g *guide) pausedDailySyncLeavesTheRest(t *testing.T) {
-	t.Helper()
+func (g *guide) pausedDailySyncLeavesTheRest() {
+	t := g.now
 	g.rename(g.glue["Juniper Accounting"], "Juniper Accountants")
 	run, _ := g.c.runSync("manual")
 	is(t, "renamed by a manual sync", run.Counts.Renamed, 1)
@@ -54,8 +58,8 @@ func (g *guide) pausedDailySyncLeavesTheRest(t *testing.T) {
 	is(t, "name after a refresh", g.refresh(g.org["Juniper Accounting"]).Organization.Name, "Juniper Accounting")
 }
 
-func (g *guide) keyIsCheckedBeforeItIsTaken(t *testing.T) {
-	t.Helper()
+func (g *guide) keyIsCheckedBeforeItIsTaken() {
+	t := g.now
 	g.refused("PATCH", "/integrations/itglue", map[string]any{"apiKey": "ITG.wrong", "autoMap": "off"},
 		http.StatusUnprocessableEntity, "itglue-key-rejected")
 	problem := g.refused("PATCH", "/integrations/itglue", map[string]any{"apiKey": europeanKey}, http.StatusUnprocessableEntity, "itglue-key-rejected")
@@ -67,8 +71,8 @@ func (g *guide) keyIsCheckedBeforeItIsTaken(t *testing.T) {
 }
 
 // newKeyIsTaken makes another key in IT Glue, changes over to it, and revokes the old one.
-func (g *guide) newKeyIsTaken(t *testing.T) {
-	t.Helper()
+func (g *guide) newKeyIsTaken() {
+	t := g.now
 	call[any](g.sim, "POST", "/_sim/keys", map[string]string{"key": secondKey}, http.StatusNoContent)
 	is(t, "hint of the key", g.change(map[string]any{"apiKey": secondKey}).APIKeyHint, "two2")
 	call[any](g.sim, "POST", "/_sim/keys/revoke", map[string]string{"key": simKey}, http.StatusNoContent)
@@ -81,8 +85,8 @@ func (g *guide) newKeyIsTaken(t *testing.T) {
 }
 
 // regionIsChanged moves to the European data center, where first there is another IT Glue account and then this one, and back.
-func (g *guide) regionIsChanged(t *testing.T) {
-	t.Helper()
+func (g *guide) regionIsChanged() {
+	t := g.now
 	european := map[string]any{"apiKey": europeanKey, "region": "eu"}
 	problem := g.refused("PATCH", "/integrations/itglue", european, http.StatusConflict, "different-itglue-account")
 	is(t, "found there", problem.Params["found"], any(0.0))
@@ -100,8 +104,8 @@ func (g *guide) regionIsChanged(t *testing.T) {
 	is(t, "name read in the old region", g.refresh(g.org["Demo"]).Organization.Name, "Sandbox Graphus")
 }
 
-func (g *guide) revokedKeyKeepsMappings(t *testing.T) {
-	t.Helper()
+func (g *guide) revokedKeyKeepsMappings() {
+	t := g.now
 	before := g.integration().Mappings
 	call[any](g.sim, "POST", "/_sim/keys/revoke", map[string]string{"key": secondKey}, http.StatusNoContent)
 	failed := call[syncView](g.c, "POST", "/syncs", map[string]string{"kind": "manual"}, http.StatusAccepted)
@@ -114,8 +118,8 @@ func (g *guide) revokedKeyKeepsMappings(t *testing.T) {
 	is(t, "reason told", g.newest("integration.credentials-rejected").Detail != "", true)
 }
 
-func (g *guide) newKeyRecovers(t *testing.T) {
-	t.Helper()
+func (g *guide) newKeyRecovers() {
+	t := g.now
 	call[any](g.sim, "POST", "/_sim/keys", map[string]string{"key": simKey}, http.StatusNoContent)
 	is(t, "status", g.change(map[string]any{"apiKey": simKey}).Status, "connected")
 	g.newest("integration.credentials-accepted")
@@ -123,24 +127,74 @@ func (g *guide) newKeyRecovers(t *testing.T) {
 	is(t, "tile", g.tile(t).Status, "connected")
 }
 
-func (g *guide) dailySyncIsResumed(t *testing.T) {
+// nightFalls has the daily sync of the account planned for a minute ago.
+func (g *guide) nightFalls(t *testing.T) {
 	t.Helper()
+	due := time.Now().UTC().Add(-time.Minute).Truncate(time.Minute)
+	g.change(daily(map[string]any{"timeZone": "UTC", "time": due.Format("15:04")}))
+	db := storetest.Open(t, g.database, store.Options{})
+	storetest.Exec(t, db, "UPDATE integrations SET next_run_date = $1, next_run_at = $2", due.Format(time.DateOnly), due.Format("2006-01-02 15:04:05-07:00"))
+}
+
+func (g *guide) dailySyncs() []syncView {
+	g.c.t.Helper()
+	return call[listView[syncView]](g.c, "GET", "/syncs?kind=daily", nil, http.StatusOK).Items
+}
+
+func (g *guide) pausedNightIsQuiet() {
+	t := g.now
+	g.nightFalls(t)
+	restarted := time.Now()
+	g.restart()
+	g.c.runSync("manual")
+	eventually(t, patience, "two sweeps", func() bool { return time.Since(restarted) > 2*jobs.DefaultSweepInterval })
+	is(t, "daily syncs", len(g.dailySyncs()), 0)
+}
+
+// overnightSyncRenames is the night after Delta Foods was paused and two were renamed in IT Glue.
+func (g *guide) overnightSyncRenames() {
+	t := g.now
+	g.toggle(g.org["Delta Foods"], false)
+	g.rename(g.glue["Delta Foods"], "Delta Foods Worldwide")
+	g.rename(g.glue["Juniper Accounting"], "Juniper Advisers")
+	g.nightFalls(t)
+	eventually(t, patience, "the end of a daily sync", func() bool {
+		syncs := g.dailySyncs()
+		return len(syncs) == 1 && syncs[0].Status == "succeeded"
+	})
+	checkName(t, g.c, g.org["Juniper Accounting"], "Juniper Advisers")
+	renamed := g.newest("organization.renamed")
+	is(t, "sync that renamed", renamed.SyncID, g.dailySyncs()[0].ID)
+	is(t, "actor", renamed.Actor.TokenName, "")
+	is(t, "next run is a day later", g.integration().DailySync.NextRunAt.After(time.Now().Add(23*time.Hour)), true)
+}
+
+func (g *guide) pausedIsLeftOutOvernight() {
+	t := g.now
+	checkName(t, g.c, g.org["Delta Foods"], "Delta Foods International")
+	changes := call[listView[changeView]](g.c, "GET", "/syncs/"+g.dailySyncs()[0].ID+"/changes?action=skip", nil, http.StatusOK).Items
+	is(t, "told of", len(changes) == 1 && changes[0].Reason == "paused" && changes[0].Organization.ID == g.org["Delta Foods"], true)
+	g.toggle(g.org["Delta Foods"], true)
+}
+
+func (g *guide) dailySyncIsResumed() {
+	t := g.now
 	in := g.change(daily(map[string]any{"enabled": true}))
 	is(t, "enabled", in.DailySync.Enabled, true)
 	is(t, "within a day", in.DailySync.NextRunAt.After(time.Now()) && in.DailySync.NextRunAt.Before(time.Now().Add(26*time.Hour)), true)
 	is(t, "actor", g.newest("daily-sync.resumed").Actor.TokenName, "e2e")
 }
 
-func (g *guide) deactivatingAsksForConfirmation(t *testing.T) {
-	t.Helper()
+func (g *guide) deactivatingAsksForConfirmation() {
+	t := g.now
 	before := g.integration().Mappings
 	problem := g.refused("DELETE", "/integrations/itglue", nil, http.StatusConflict, "confirmation-required")
 	is(t, "mappings that would be lost", problem.Params["mappings"], any(float64(before.Active+before.Paused)))
 	is(t, "mappings", g.integration().Mappings, before)
 }
 
-func (g *guide) deactivatingLosesAllMappings(t *testing.T) {
-	t.Helper()
+func (g *guide) deactivatingLosesAllMappings() {
+	t := g.now
 	before := g.integration().Mappings
 	removed := call[struct{ MappingsRemoved int }](g.c, "DELETE", "/integrations/itglue?confirm=true", nil, http.StatusOK)
 	is(t, "mappings removed", removed.MappingsRemoved, before.Active+before.Paused)
@@ -152,10 +206,10 @@ func (g *guide) deactivatingLosesAllMappings(t *testing.T) {
 	is(t, "actor", g.newest("integration.deactivated").Actor.TokenName, "e2e")
 }
 
-func (g *guide) nothingWorksAfterDeactivating(t *testing.T) {
-	t.Helper()
+func (g *guide) nothingWorksAfterDeactivating() {
+	t := g.now
 	calls := g.calls()
-	g.nothingWorksBeforeConnecting(t)
+	g.nothingWorksBeforeConnecting()
 	g.refused("GET", "/integrations/itglue/organizations/"+g.glue["Kestrel Aviation"]+"/domains", nil, http.StatusConflict, "not-connected")
 	g.refused("POST", "/organizations", g.addFromITGlue("Kestrel Aviation", "kestrel.example.com"), http.StatusConflict, "not-connected")
 	g.refused("POST", "/organizations/import", map[string]any{"items": []map[string]string{g.addFromITGlue("Kestrel Aviation", "kestrel.example.com")}},
@@ -166,8 +220,8 @@ func (g *guide) nothingWorksAfterDeactivating(t *testing.T) {
 }
 
 // reconnectingStartsClean has an initial sync map also what a person had unmapped under the connection before.
-func (g *guide) reconnectingStartsClean(t *testing.T) {
-	t.Helper()
+func (g *guide) reconnectingStartsClean() {
+	t := g.now
 	initial := g.c.ended(g.c.connect().ID)
 	is(t, "kind", initial.Kind, "initial")
 	checkRow(t, g.c.row(g.org["Bayside Legal"]), "active", "auto", g.glue["Bayside Legal"], "")

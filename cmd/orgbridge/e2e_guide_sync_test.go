@@ -3,12 +3,11 @@ package main
 import (
 	"net/http"
 	"strings"
-	"testing"
 	"time"
 )
 
-func (g *guide) previewChangesNothing(t *testing.T) {
-	t.Helper()
+func (g *guide) previewChangesNothing() {
+	t := g.now
 	g.rename(g.glue["Alpine Dental"], "Alpine Dental Group")
 	_, changes := g.c.runSync("preview")
 	if change := changes["Alpine Dental"]; change.Action != "rename" || change.Status != "planned" || change.After != "Alpine Dental Group" {
@@ -17,8 +16,8 @@ func (g *guide) previewChangesNothing(t *testing.T) {
 	checkName(t, g.c, g.org["Alpine Dental"], "Alpine Dental")
 }
 
-func (g *guide) manualSyncRenames(t *testing.T) {
-	t.Helper()
+func (g *guide) manualSyncRenames() {
+	t := g.now
 	run, changes := g.c.runSync("manual")
 	is(t, "renamed", run.Counts.Renamed, 1)
 	is(t, "mapped", run.Counts.Mapped, 0)
@@ -31,8 +30,8 @@ func (g *guide) manualSyncRenames(t *testing.T) {
 	is(t, "name before", renamed.Before["name"], any("Alpine Dental"))
 }
 
-func (g *guide) pausedIsLeftOut(t *testing.T) {
-	t.Helper()
+func (g *guide) pausedIsLeftOut() {
+	t := g.now
 	delta := g.org["Delta Foods"]
 	checkRow(t, g.toggle(delta, false), "paused", "auto", g.glue["Delta Foods"], "")
 	is(t, "fact", g.newest("mapping.paused").Organization.ID, delta)
@@ -45,8 +44,8 @@ func (g *guide) pausedIsLeftOut(t *testing.T) {
 	}
 }
 
-func (g *guide) refreshOverwritesAlsoWhenPaused(t *testing.T) {
-	t.Helper()
+func (g *guide) refreshOverwritesAlsoWhenPaused() {
+	t := g.now
 	delta := g.org["Delta Foods"]
 	row := g.refresh(delta)
 	checkRow(t, row, "paused", "auto", g.glue["Delta Foods"], "")
@@ -56,8 +55,8 @@ func (g *guide) refreshOverwritesAlsoWhenPaused(t *testing.T) {
 }
 
 // workGoesOnWhileItSyncs works on the mapping page while a sync waits for IT Glue. The sync is asked for twice, and runs once.
-func (g *guide) workGoesOnWhileItSyncs(t *testing.T) {
-	t.Helper()
+func (g *guide) workGoesOnWhileItSyncs() {
+	t := g.now
 	g.slow(1, 2*time.Second)
 	manual := map[string]string{"kind": "manual"}
 	started := call[syncView](g.c, "POST", "/syncs", manual, http.StatusAccepted)
@@ -72,8 +71,8 @@ func (g *guide) workGoesOnWhileItSyncs(t *testing.T) {
 	g.toggle(g.org["Evergreen Logistics"], true)
 }
 
-func (g *guide) deletedIsUnmappedBySync(t *testing.T) {
-	t.Helper()
+func (g *guide) deletedIsUnmappedBySync() {
+	t := g.now
 	alpine := g.org["Alpine Dental"]
 	g.remove(g.glue["Alpine Dental"])
 	run, changes := g.c.runSync("manual")
@@ -89,8 +88,8 @@ func (g *guide) deletedIsUnmappedBySync(t *testing.T) {
 	is(t, "sync that unmapped", unmapped.SyncID, run.ID)
 }
 
-func (g *guide) deletedIsUnmappedByRefresh(t *testing.T) {
-	t.Helper()
+func (g *guide) deletedIsUnmappedByRefresh() {
+	t := g.now
 	evergreen := g.org["Evergreen Logistics"]
 	g.remove(g.glue["Evergreen Logistics"])
 	checkRow(t, g.refresh(evergreen), "unmapped", "", "", "deleted-in-itglue")
@@ -98,8 +97,8 @@ func (g *guide) deletedIsUnmappedByRefresh(t *testing.T) {
 	g.refused("POST", "/mappings/"+evergreen+"/sync", nil, http.StatusConflict, "not-mapped")
 }
 
-func (g *guide) syncIsCancelled(t *testing.T) {
-	t.Helper()
+func (g *guide) syncIsCancelled() {
+	t := g.now
 	g.slow(1, 2*time.Second)
 	started := call[syncView](g.c, "POST", "/syncs", map[string]string{"kind": "manual"}, http.StatusAccepted)
 	cancelled := call[syncView](g.c, "POST", "/syncs/"+started.ID+"/cancel", nil, http.StatusOK)
@@ -110,8 +109,8 @@ func (g *guide) syncIsCancelled(t *testing.T) {
 }
 
 // manyDeletedAreHeld deletes two of the three that are mapped.
-func (g *guide) manyDeletedAreHeld(t *testing.T) {
-	t.Helper()
+func (g *guide) manyDeletedAreHeld() {
+	t := g.now
 	g.remove(g.glue["Cedar Architects"])
 	g.remove(g.glue["Delta Foods"])
 	held := g.heldSync()
@@ -125,8 +124,8 @@ func (g *guide) manyDeletedAreHeld(t *testing.T) {
 	is(t, "fact", g.newest("sync.held").SyncID, held.ID)
 }
 
-func (g *guide) rejectedStayMapped(t *testing.T) {
-	t.Helper()
+func (g *guide) rejectedStayMapped() {
+	t := g.now
 	held := g.integration().Attention.SyncID
 	rejected := call[syncView](g.c, "POST", "/syncs/"+held+"/reject", nil, http.StatusOK)
 	is(t, "status", rejected.Status, "succeeded")
@@ -136,8 +135,8 @@ func (g *guide) rejectedStayMapped(t *testing.T) {
 	g.refused("POST", "/syncs/"+held+"/release", nil, http.StatusConflict, "not-held")
 }
 
-func (g *guide) releasedAreUnmapped(t *testing.T) {
-	t.Helper()
+func (g *guide) releasedAreUnmapped() {
+	t := g.now
 	held := g.heldSync()
 	call[syncView](g.c, "POST", "/syncs/"+held.ID+"/release", nil, http.StatusAccepted)
 	is(t, "unmapped", g.c.ended(held.ID).Counts.Unmapped, 2)
@@ -148,8 +147,8 @@ func (g *guide) releasedAreUnmapped(t *testing.T) {
 }
 
 // onlyOrganizationsAndDomainsAreRead looks at all that IT Glue was ever asked: no passwords, and nothing but questions.
-func (g *guide) onlyOrganizationsAndDomainsAreRead(t *testing.T) {
-	t.Helper()
+func (g *guide) onlyOrganizationsAndDomainsAreRead() {
+	t := g.now
 	log := call[struct {
 		Count int
 		Calls []struct{ Method, Path string }
@@ -165,8 +164,8 @@ func (g *guide) onlyOrganizationsAndDomainsAreRead(t *testing.T) {
 }
 
 // keyIsNeverShown reads everything that there is to read.
-func (g *guide) keyIsNeverShown(t *testing.T) {
-	t.Helper()
+func (g *guide) keyIsNeverShown() {
+	t := g.now
 	var shown strings.Builder
 	shown.WriteString(g.server.out.String())
 	for _, path := range []string{"/me", "/integrations", "/integrations/itglue", "/mappings", "/organizations", "/syncs", "/events?limit=200"} {
@@ -180,10 +179,10 @@ func (g *guide) keyIsNeverShown(t *testing.T) {
 	}
 }
 
-func (g *guide) everythingOutlivesARestart(t *testing.T) {
-	t.Helper()
+func (g *guide) everythingOutlivesARestart() {
+	t := g.now
 	_, before := g.c.do("GET", "/mappings", nil)
-	g.restart(func() {})
+	g.restart()
 	_, after := g.c.do("GET", "/mappings", nil)
 	is(t, "mappings", string(after), string(before))
 	out := g.cli("healthcheck", "--addr", strings.TrimPrefix(g.server.address, "http://"))

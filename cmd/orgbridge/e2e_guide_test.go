@@ -16,7 +16,7 @@ func TestGuide(t *testing.T) {
 		g := newGuide(s)
 		for _, scene := range []struct {
 			name string
-			play func(t *testing.T)
+			play func()
 		}{
 			// Prerequisites, and setting up the integration
 			{"NothingWithoutAToken", g.nothingWithoutAToken},
@@ -69,7 +69,10 @@ func TestGuide(t *testing.T) {
 			{"RegionIsChanged", g.regionIsChanged},
 			{"RevokedKeyKeepsMappings", g.revokedKeyKeepsMappings},
 			{"NewKeyRecovers", g.newKeyRecovers},
+			{"PausedNightIsQuiet", g.pausedNightIsQuiet},
 			{"DailySyncIsResumed", g.dailySyncIsResumed},
+			{"OvernightSyncRenames", g.overnightSyncRenames},
+			{"PausedIsLeftOutOvernight", g.pausedIsLeftOutOvernight},
 
 			// Deleted in IT Glue
 			{"DeletedIsUnmappedBySync", g.deletedIsUnmappedBySync},
@@ -108,6 +111,7 @@ func TestGuide(t *testing.T) {
 type guide struct {
 	*site
 
+	now    *testing.T // the scene that is played
 	server *server
 	c      client            // the admin
 	europe client            // works the simulated IT Glue of the region eu
@@ -150,18 +154,17 @@ func newGuide(s *site) *guide {
 }
 
 // scene has everything fail the subtest that is under way, and not the story.
-func (g *guide) scene(t *testing.T, play func(t *testing.T)) {
+func (g *guide) scene(t *testing.T, play func()) {
 	t.Helper()
-	g.c.t, g.sim.t, g.europe.t = t, t, t
-	play(t)
+	g.now, g.c.t, g.sim.t, g.europe.t = t, t, t, t
+	play()
 	g.c.t, g.sim.t, g.europe.t = g.t, g.t, g.t
 }
 
-// restart ends the server in order, does something while there is none, and starts the next one.
-func (g *guide) restart(meanwhile func()) {
+// restart ends the server in order and starts the next one.
+func (g *guide) restart() {
 	g.t.Helper()
 	terminated(g.t, g.server)
-	meanwhile()
 	g.server = g.serve()
 	next := g.server.client(g.c.token)
 	next.t = g.c.t

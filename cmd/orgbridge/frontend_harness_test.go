@@ -77,7 +77,7 @@ func (f *frontend) begin() {
 // show makes a call, keeps it as an example under the name, and returns its answer.
 func (f *frontend) show(name, method, path string, body any, status int) (answer answerView) {
 	f.t.Helper()
-	e := example{name: name, method: method, path: path, moment: f.now()}
+	e := example{name: name, method: method, path: path, moment: f.step()}
 	if body != nil {
 		e.request = marshal(f.t, body)
 	}
@@ -112,8 +112,8 @@ func (f *frontend) show(name, method, path string, body any, status int) (answer
 	return answer
 }
 
-// now begins the next step of the scene: what happens from here on happened then.
-func (f *frontend) now() moment {
+// step begins the next step of the scene: what happens from here on happened then.
+func (f *frontend) step() moment {
 	last := f.moments[len(f.moments)-1]
 	next := moment{at: time.Now(), scene: last.scene, step: last.step + 1}
 	f.moments = append(f.moments, next)

@@ -69,7 +69,7 @@ func (f *frontend) connectDialogue() {
 func (f *frontend) followingASync() {
 	initial := f.integration().ActiveSync.ID
 	release := f.hold()
-	f.restart(func() {})
+	f.restart()
 	eventually(f.t, patience, "the first page", func() bool { return f.c.sync(initial).Progress.Done == 1000 })
 	f.show("sync-running", "GET", "/syncs/"+initial, nil, http.StatusOK)
 	f.show("sync-second", "POST", "/syncs", map[string]string{"kind": "manual"}, http.StatusOK)

@@ -123,7 +123,7 @@ func TestFrontendDocumentIsComplete(t *testing.T) {
 	}
 	for _, field := range [][2]string{
 		{"Problem", "code"}, {"FieldProblem", "code"}, {"Event", "type"}, {"Unmatched", "code"}, {"Attention", "code"},
-		{"Change", "reason"}, {"ImportError", "code"}, {"Sync", "status"}, {"SyncError", "code"},
+		{"Change", "reason"}, {"ImportError", "code"}, {"Sync", "kind"}, {"Sync", "status"}, {"SyncError", "code"},
 	} {
 		values := api.Components.Schemas[field[0]].Properties[field[1]].Enum
 		if len(values) == 0 {
