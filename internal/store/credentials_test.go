@@ -203,3 +203,20 @@ func TestNothingIsLostWhileTheKeyIsRefused(t *testing.T) {
 		same(k.t, before.State, mapping.Active)
 	})
 }
+
+func TestCredentialEventsNameTheSyncAndWhoAskedForIt(t *testing.T) {
+	t.Parallel()
+	eachKeeper(t, func(k *keeper) {
+		k.sync(orgsync.CredentialsRejected)
+		k.sync(orgsync.CredentialsAccepted)
+		for _, kind := range []event.Type{event.CredentialsRejected, event.CredentialsAccepted} {
+			told := eventsOf(k.t, k.s, k.id, event.Filter{Type: kind})
+			if len(told) != 1 {
+				k.t.Fatalf("%s: %+v", kind, told)
+			}
+			run, err := k.s.Sync(k.t.Context(), k.id, told[0].SyncID)
+			ok(k.t, err)
+			same(k.t, told[0].Actor, run.RequestedBy)
+		}
+	})
+}

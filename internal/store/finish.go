@@ -42,7 +42,7 @@ func (s *Store) FinishSync(ctx context.Context, f orgsync.Fence, o orgsync.Outco
 		if err != nil {
 			return err
 		}
-		return s.record(tx, f.AccountID, append(learnt, syncEnded(&ended))...)
+		return s.record(tx, f.AccountID, learntBy(&ended, learnt)...)
 	})
 }
 
@@ -95,6 +95,14 @@ func countedAs(counts *orgsync.Counts, action orgsync.Action, status, done orgsy
 	case orgsync.ActionSkip:
 	}
 	return nil
+}
+
+// learntBy returns the facts that a sync found out, and its end.
+func learntBy(sync *orgsync.Sync, facts []event.Event) []event.Event {
+	for i := range facts {
+		facts[i].Actor, facts[i].SyncID = sync.RequestedBy, sync.ID
+	}
+	return append(facts, syncEnded(sync))
 }
 
 // syncEnded is the fact that a sync came to its end.

@@ -44,7 +44,7 @@ func (s *Store) Refresh(
 		if err := s.refresh(ctx, tx, &row, &state, entry, append([]orgsync.Change(nil), changes...)); err != nil {
 			return err
 		}
-		return s.record(tx, row.AccountID, append(learnt, syncEnded(&sync))...)
+		return s.record(tx, row.AccountID, learntBy(&sync, learnt)...)
 	})
 }
 
