@@ -97,12 +97,11 @@ func (s *Store) Connect(ctx context.Context, accountID string, in integration.In
 		RequestedBy: initial.By,
 	})
 	return s.inTx(ctx, "connect", func(tx *gorm.DB) error {
-		created := tx.Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "account_id"}}, DoNothing: true}).Create(&row)
-		if created.Error != nil {
-			return created.Error
+		if err := lockUnconnected(tx, accountID); err != nil {
+			return err
 		}
-		if created.RowsAffected == 0 {
-			return errs.New(errs.AlreadyConnected, "IT Glue is connected already.")
+		if err := tx.Create(&row).Error; err != nil {
+			return err
 		}
 		if err := tx.Create(&first).Error; err != nil {
 			return err
@@ -112,6 +111,35 @@ func (s *Store) Connect(ctx context.Context, accountID string, in integration.In
 			Type: event.IntegrationConnected, Actor: initial.By, After: event.Properties{"region": row.Region, "apiKeyHint": row.APIKeyHint},
 		}, queued(&stored))
 	})
+}
+
+// lockUnconnected is for whoever connects: it waits for those who deactivate, and for those who change organizations while there is no
+// integration. It answers [errs.AlreadyConnected].
+func lockUnconnected(tx *gorm.DB, accountID string) error {
+	_, err := lockIntegration(tx, accountID)
+	switch {
+	case err == nil:
+		return errs.New(errs.AlreadyConnected, "IT Glue is connected already.")
+	case !errs.Is(err, errs.NotConnected):
+		return err
+	}
+	return stayUnconnected(tx, accountID)
+}
+
+// stayUnconnected keeps an account without integration from being connected until the transaction ends. This is the one place where the
+// account's row is locked first: everybody else has the integration by then. Hence it does not wait for an integration that came
+// meanwhile, but has the transaction run again.
+func stayUnconnected(tx *gorm.DB, accountID string) error {
+	var account accountRow
+	err := tx.Clauses(clause.Locking{Strength: "NO KEY UPDATE"}).Where("id = ?", accountID).Take(&account).Error
+	if err != nil {
+		return orNotFound(err, noAccount())
+	}
+	connected, err := count(integrationOf(tx, accountID))
+	if err == nil && connected > 0 {
+		return errRaced
+	}
+	return err
 }
 
 // lockIntegration returns the account's integration and keeps it from being removed until the transaction ends, or answers

@@ -1,9 +1,15 @@
 package store_test
 
 import (
+	"bytes"
 	"context"
+	"log/slog"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/orgbridge/orgbridge/internal/errs"
 	"github.com/orgbridge/orgbridge/internal/event"
@@ -13,6 +19,7 @@ import (
 	"github.com/orgbridge/orgbridge/internal/orgsync"
 	"github.com/orgbridge/orgbridge/internal/store"
 	"github.com/orgbridge/orgbridge/internal/store/storetest"
+	"github.com/orgbridge/orgbridge/pkg/itglue"
 )
 
 func TestUpdateOrganization(t *testing.T) {
@@ -243,4 +250,91 @@ func TestChangesOfOrganizationsWaitForTheIntegration(t *testing.T) {
 	}
 	ok(t, batch.Rollback(t.Context()))
 	ok(t, s.DeleteOrganization(t.Context(), id, org, event.Actor{}))
+}
+
+// onceWaiting runs a change against a transaction that holds it up. When the change waits, meanwhile runs; then the transaction ends.
+func onceWaiting(t *testing.T, s *store.Store, holding string, change func() error, meanwhile func(tx pgx.Tx)) error {
+	t.Helper()
+	tx, err := s.PostgresPool().Begin(t.Context())
+	ok(t, err)
+	_, err = tx.Exec(t.Context(), holding)
+	ok(t, err)
+	changed := make(chan error, 1)
+	go func() { changed <- change() }()
+	const waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+	for patience := time.Now().Add(10 * time.Second); storetest.Value[int](t, s, waiting) == 0; {
+		if time.Now().After(patience) {
+			t.Fatal("the change does not wait")
+		}
+	}
+	meanwhile(tx)
+	ok(t, tx.Commit(t.Context()))
+	return <-changed
+}
+
+// A change of an account that is not connected holds off a connection, whose sync would neither wait for the change nor see it.
+func TestConnectWaitsForChangesOfOrganizations(t *testing.T) {
+	t.Parallel()
+	s := storetest.Postgres(t)
+	id := storetest.Account(t, s)
+	org := storetest.Organization(t, s, id, "A")
+	ok(t, onceWaiting(t, s, "SELECT 1 FROM organizations FOR UPDATE", func() error {
+		_, err := s.UpdateOrganization(t.Context(), id, org, organization.Change{Name: new("B")}, event.Actor{})
+		return err
+	}, func(pgx.Tx) {
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		err := s.Connect(ctx, id, integration.Integration{ID: storetest.ID(t), ConnectedAt: storetest.Now()}, integration.InitialSync{ID: storetest.ID(t)})
+		wantCode(t, err, errs.Unavailable)
+	}))
+	storetest.Connected(t, s, id)
+}
+
+// What was not connected at first may be connected when its turn comes: then the change begins again, and waits for syncs.
+func TestAChangeThatIsOvertakenByAConnectionBeginsAgain(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	s := storetest.Open(t, storetest.PostgresURL(t), store.Options{
+		Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	})
+	id, other := storetest.Account(t, s), storetest.Account(t, s)
+	storetest.Connected(t, s, other)
+	log.Reset()
+	ok(t, onceWaiting(t, s, "SELECT 1 FROM accounts FOR NO KEY UPDATE", func() error {
+		return s.CreateOrganization(t.Context(), id, newcomer(t, "A"), event.Actor{})
+	}, func(connecting pgx.Tx) {
+		_, err := connecting.Exec(t.Context(), `INSERT INTO integrations
+			SELECT (jsonb_populate_record(i, jsonb_build_object('account_id', $1::text, 'id', $2::text))).* FROM integrations i`, id, storetest.ID(t))
+		ok(t, err)
+	}))
+	if !strings.Contains(log.String(), "lost a race") {
+		t.Error("the change went on as if nothing were connected")
+	}
+}
+
+func TestConnectionsAndChangesAtOnceDoNotBlockEachOther(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		t.Helper()
+		ctx, id := t.Context(), storetest.Account(t, s)
+		org := storetest.Organization(t, s, id, "A")
+		connect := func() error {
+			in := integration.Integration{ID: storetest.ID(t), Region: itglue.RegionEU, SealedKey: []byte("sealed"), ConnectedAt: storetest.Now(), AutoMap: integration.Off}
+			return s.Connect(ctx, id, in, integration.InitialSync{ID: storetest.ID(t)})
+		}
+		for i := range 100 {
+			for _, err := range race(connect, connect,
+				func() error { _, err := s.Deactivate(ctx, id, event.Actor{}); return err },
+				func() error { return s.CreateOrganization(ctx, id, newcomer(t, "B"), event.Actor{}) },
+				func() error {
+					_, err := s.UpdateOrganization(ctx, id, org, organization.Change{Name: new(strconv.Itoa(i))}, event.Actor{})
+					return err
+				},
+			) {
+				if err != nil && !errs.Is(err, errs.AlreadyConnected) && !errs.Is(err, errs.NotConnected) {
+					t.Error(err)
+				}
+			}
+		}
+	})
 }

@@ -63,11 +63,12 @@ func (s *Store) CreateOrganization(ctx context.Context, accountID string, o orga
 }
 
 // lockIfConnected is [lockIntegration] for whoever changes organizations: a running sync asks whether a name is the only one of its
-// kind.
+// kind. An account that is not connected stays so until the transaction ends: otherwise a sync of a connection made meanwhile could
+// neither wait for the change nor see it.
 func lockIfConnected(tx *gorm.DB, accountID string) error {
 	_, err := lockIntegration(tx, accountID)
 	if errs.Is(err, errs.NotConnected) {
-		return nil
+		return stayUnconnected(tx, accountID)
 	}
 	return err
 }
