@@ -16,8 +16,9 @@ func (r *run) release(ctx context.Context, client *itglue.Client) (Outcome, erro
 	if err := r.progress(ctx, Confirming, 0, r.sync.Counts.Held); err != nil {
 		return o, err
 	}
+	next := ChangeFilter{Status: ChangeHeld, Limit: releaseBatch}
 	for done := 0; ; {
-		held, err := r.Releases.SyncChanges(ctx, r.fence.AccountID, r.fence.SyncID, ChangeFilter{Status: ChangeHeld, Limit: releaseBatch})
+		held, err := r.Releases.SyncChanges(ctx, r.fence.AccountID, r.fence.SyncID, next)
 		if err != nil || len(held.Items) == 0 {
 			return o, err
 		}
@@ -29,6 +30,9 @@ func (r *run) release(ctx context.Context, client *itglue.Client) (Outcome, erro
 		}
 		o.Credentials = CredentialsAccepted
 		done += len(held.Items)
+		if next.After = held.Next; next.After == nil {
+			return o, nil
+		}
 	}
 }
 

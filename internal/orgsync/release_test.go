@@ -12,6 +12,7 @@ import (
 	"github.com/orgbridge/orgbridge/internal/integration"
 	"github.com/orgbridge/orgbridge/internal/mapping"
 	"github.com/orgbridge/orgbridge/internal/orgsync"
+	"github.com/orgbridge/orgbridge/internal/page"
 	"github.com/orgbridge/orgbridge/internal/store/storetest"
 	"github.com/orgbridge/orgbridge/pkg/itglue"
 	"github.com/orgbridge/orgbridge/pkg/itglue/itgluetest"
@@ -327,6 +328,37 @@ func TestReleaseThatIsTakenOverTooOftenIsHeldAgain(t *testing.T) {
 			w.t.Errorf("%+v (%+v)", s, s.Failure)
 		}
 		w.expectHeld(s.ID)
+	})
+}
+
+// paged notes after which change each page of held changes begins.
+type paged struct {
+	orgsync.ReleaseStore
+
+	after []string
+}
+
+func (p *paged) SyncChanges(ctx context.Context, accountID, syncID string, f orgsync.ChangeFilter) (page.Page[orgsync.Change], error) {
+	after := ""
+	if f.After != nil {
+		after = f.After.Key
+	}
+	p.after = append(p.after, after)
+	return p.ReleaseStore.SyncChanges(ctx, accountID, syncID, f)
+}
+
+func TestReleaseDoesNotReadAgainWhatItHasDecided(t *testing.T) {
+	t.Parallel()
+	eachWorld(t, func(w *world) {
+		s, _, _ := w.held(105, 105)
+		store := &paged{ReleaseStore: w.store}
+		w.runner.Releases = store
+		if done := w.run(w.release(s)); done.Status != orgsync.Succeeded || done.Counts.Unmapped != 105 {
+			w.t.Errorf("%+v", done)
+		}
+		if got := fmt.Sprint(store.after); got != "[ 50 100]" {
+			w.t.Errorf("the pages begin after %s", got)
+		}
 	})
 }
 
