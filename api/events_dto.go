@@ -18,7 +18,8 @@ type eventDTO struct {
 	// - `integration.credentials-accepted`: IT Glue accepts the API key again.
 	// - `daily-sync.paused`, `daily-sync.resumed`: the daily sync was switched off or on.
 	// - `daily-sync.missed`: daily syncs were not made because they could not begin within 12 hours.
-	// - `organization.created`, `organization.renamed`, `organization.changed` (anything but the name), `organization.deleted`
+	// - `organization.created`, `organization.renamed`, `organization.changed` (anything but the name), `organization.deleted`:
+	// it was added, changed or removed. Picking "None" for one that is not mapped changes its `unmatched`.
 	// - `mapping.mapped`, `mapping.unmapped`: the organization was mapped, or is not any more.
 	// - `mapping.paused`, `mapping.resumed`: its status toggle was switched.
 	// - `sync.queued`, `sync.succeeded`, `sync.held`, `sync.failed`, `sync.cancelled`: a sync began to wait, or ended so.

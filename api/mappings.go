@@ -121,7 +121,7 @@ func (s *server) getMapping(c echo.Context) error {
 // @Success 200 {object} mappingDTO "The organization with its new mapping"
 // @Failure 403 {object} Problem "`forbidden`: this takes a token with the role `admin`."
 // @Failure 404 {object} Problem "`not-found`: the account has nothing with this id."
-// @Failure 409 {object} Problem "`not-connected`: the account is not connected to IT Glue. `itglue-organization-already-mapped`: the IT Glue organization is mapped to another organization, named in `params`."
+// @Failure 409 {object} Problem "`not-connected`: the account is not connected to IT Glue. `itglue-organization-already-mapped`: the IT Glue organization is mapped to another organization, named in `params`. `conflict`: the connection was changed meanwhile; nothing was done."
 // @Failure 422 {object} Problem "`validation-failed`: the request has invalid or unknown values, all of them in `errors`. `itglue-key-rejected`: IT Glue refuses the API key."
 // @Failure 502 {object} Problem "`itglue-unavailable`: IT Glue cannot be reached or has a fault of its own. `itglue-bad-answer`: its answer cannot be understood."
 // @Failure 503 {object} Problem "`itglue-rate-limited`: IT Glue accepts no more requests for this key at the moment. `unavailable`: the request cannot be served at the moment."

@@ -214,7 +214,7 @@ func (s *server) releaseRemovals(c echo.Context) error {
 // @Description `succeeded`. The next sync asks again if the organizations are still missing in IT Glue; to keep an organization out of
 // @Description that, pause its mapping.
 // @Description
-// @Description The decision can be taken under the same conditions as a release.
+// @Description Only the last sync of the whole account can be decided on, once. It does not matter whether mappings were changed since.
 // @ID rejectRemovals
 // @Tags Syncs
 // @Security BearerAuth
@@ -223,7 +223,7 @@ func (s *server) releaseRemovals(c echo.Context) error {
 // @Failure 403 {object} Problem "`forbidden`: this takes a token with the role `admin`."
 // @Failure 404 {object} Problem "`not-found`: the account has nothing with this id."
 // @Failure 409 {object} Problem "`not-held`: no removals of this sync wait for a decision, or it was taken already. `not-connected`: the account is not connected to IT Glue. `sync-active`: another sync is queued or running, named in `params.syncId`."
-// @Failure 412 {object} Problem "`held-set-changed`: a later sync has taken the place of this one, or a mapping was changed since; nothing was done."
+// @Failure 412 {object} Problem "`held-set-changed`: a later sync has taken the place of this one; nothing was done."
 // @Router /syncs/{syncId}/reject [post]
 func (s *server) rejectRemovals(c echo.Context) error {
 	id, err := pathID(c, "syncId")

@@ -30,7 +30,7 @@ func (s *Store) CancelSync(ctx context.Context, accountID, id string, by event.A
 		if err != nil {
 			return err
 		}
-		if cancelled == nil || cancelled.ID != id {
+		if cancelled == nil {
 			return errRaced
 		}
 		sync = *cancelled

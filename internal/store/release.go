@@ -14,48 +14,50 @@ import (
 	"github.com/orgbridge/orgbridge/internal/orgsync"
 )
 
-// decision makes of a held sync what a person decided. It returns the columns to write and the fact.
-type decision func(tx *gorm.DB, held *syncRow) (columns map[string]any, fact event.Event, err error)
+// decision makes of a held sync what a person decided. It returns the columns to write, and how many removals were decided on.
+type decision func(tx *gorm.DB, held *syncRow) (columns map[string]any, removals int, err error)
 
 // ReleaseRemovals has the held removals of a sync made: the sync is queued again, with a new epoch and no attempts. It answers
 // [errs.NotFound], [errs.NotHeld], [errs.NotConnected], [errs.SyncActive], or [errs.HeldSetChanged] when the removals are no longer what
 // a person was shown.
 func (s *Store) ReleaseRemovals(ctx context.Context, accountID, syncID string, by event.Actor) (orgsync.Sync, error) {
-	release := func(_ *gorm.DB, held *syncRow) (map[string]any, event.Event, error) {
+	release := func(tx *gorm.DB, held *syncRow) (map[string]any, int, error) {
+		removals, err := unchangedRemovals(tx, accountID, held.ID)
 		return map[string]any{
 			"status": string(orgsync.Queued), "epoch": held.Epoch + 1, "attempt": 0, "not_before": nil, "finished_at": nil,
 			"phase": "", "done": 0, "total": 0, "released_at": s.now(),
-		}, event.Event{Type: event.RemovalsReleased, Actor: by}, nil
+		}, removals, err
 	}
-	return s.decide(ctx, "release removals", accountID, syncID, release)
+	return s.decide(ctx, "release removals", accountID, syncID, event.Event{Type: event.RemovalsReleased, Actor: by}, release)
 }
 
-// RejectRemovals has the held removals of a sync not made: they are refused, the mappings stay, and the sync has succeeded. It answers
-// as [Store.ReleaseRemovals] does.
+// RejectRemovals has the held removals of a sync not made: they are refused, the mappings stay, and the sync has succeeded. It
+// answers as [Store.ReleaseRemovals] does, but removes nothing, so it does not matter whether the mappings are as they were.
 func (s *Store) RejectRemovals(ctx context.Context, accountID, syncID string, by event.Actor) (orgsync.Sync, error) {
-	reject := func(tx *gorm.DB, held *syncRow) (map[string]any, event.Event, error) {
-		fact := event.Event{Type: event.RemovalsRejected, Actor: by}
-		err := heldChanges(tx, held.AccountID, held.ID).Updates(map[string]any{
+	reject := func(tx *gorm.DB, held *syncRow) (map[string]any, int, error) {
+		rejected := heldChanges(tx, held.AccountID, held.ID).Updates(map[string]any{
 			"status": string(orgsync.ChangeRefused), "reason": string(orgsync.ReasonRejectedByPerson),
-		}).Error
-		if err != nil {
-			return nil, fact, err
+		})
+		if rejected.Error != nil {
+			return nil, 0, rejected.Error
 		}
 		columns, err := recounted(tx, held)
 		columns["status"], columns["finished_at"] = string(orgsync.Succeeded), s.now()
-		return columns, fact, err
+		return columns, int(rejected.RowsAffected), err
 	}
-	return s.decide(ctx, "reject removals", accountID, syncID, reject)
+	return s.decide(ctx, "reject removals", accountID, syncID, event.Event{Type: event.RemovalsRejected, Actor: by}, reject)
 }
 
-// decide locks a held sync and writes the decision. From then on nothing of it waits for a person.
-func (s *Store) decide(ctx context.Context, operation, accountID, syncID string, made decision) (sync orgsync.Sync, err error) {
+// decide locks a held sync and writes the decision with its fact. From then on nothing of it waits for a person.
+func (s *Store) decide(
+	ctx context.Context, operation, accountID, syncID string, fact event.Event, made decision,
+) (sync orgsync.Sync, err error) {
 	err = s.inTx(ctx, operation, func(tx *gorm.DB) error {
-		held, removals, err := lockHeld(tx, accountID, syncID)
+		held, err := lockHeld(tx, accountID, syncID)
 		if err != nil {
 			return err
 		}
-		columns, fact, err := made(tx, &held)
+		columns, removals, err := made(tx, &held)
 		if err != nil {
 			return err
 		}
@@ -68,44 +70,43 @@ func (s *Store) decide(ctx context.Context, operation, accountID, syncID string,
 			return err
 		}
 		sync = row.sync()
-		fact.SyncID, fact.After = sync.ID, event.Properties{"removals": removals}
-		return s.record(tx, accountID, fact)
+		decided := fact
+		decided.SyncID, decided.After = sync.ID, event.Properties{"removals": removals}
+		return s.record(tx, accountID, decided)
 	})
 	return sync, err
 }
 
-// lockHeld returns a sync whose removals wait for a person, and how many there are, if all of them still can be decided on. It keeps
-// them so until the transaction ends.
-func lockHeld(tx *gorm.DB, accountID, syncID string) (row syncRow, removals int, err error) {
+// lockHeld returns a sync whose removals wait for a person, if it is the one to decide on. It keeps it so until the transaction ends.
+func lockHeld(tx *gorm.DB, accountID, syncID string) (row syncRow, err error) {
 	in, connection := lockIntegration(tx, accountID)
 	if connection != nil && !errs.Is(connection, errs.NotConnected) {
-		return row, 0, connection
+		return row, connection
 	}
 	if !isID(syncID) {
-		return row, 0, noSync()
+		return row, noSync()
 	}
 	err = tx.Clauses(clause.Locking{Strength: "UPDATE"}).Where("account_id = ?", accountID).Where("id = ?", syncID).Take(&row).Error
 	if err != nil {
-		return row, 0, orNotFound(err, noSync())
+		return row, orNotFound(err, noSync())
 	}
 	if row.Status != string(orgsync.Held) {
-		return row, 0, errs.New(errs.NotHeld, "No removals of this sync wait for a decision: it is %s.", row.Status)
+		return row, errs.New(errs.NotHeld, "No removals of this sync wait for a decision: it is %s.", row.Status)
 	}
 	if connection != nil {
-		return row, 0, connection
+		return row, connection
 	}
 	active, err := activeSync(tx, accountID)
 	if err != nil {
-		return row, 0, err
+		return row, err
 	}
 	if active != nil {
-		return row, 0, errs.New(errs.SyncActive, "Another sync is %s. Wait for its end, or cancel it.", active.Status).With("syncId", active.ID)
+		return row, errs.New(errs.SyncActive, "Another sync is %s. Wait for its end, or cancel it.", active.Status).With("syncId", active.ID)
 	}
 	if orEmpty(in.HeldSyncID) != row.ID {
-		return row, 0, errs.New(errs.HeldSetChanged, "A later sync has taken the place of this one. Nothing was done.")
+		return row, errs.New(errs.HeldSetChanged, "A later sync has taken the place of this one. Nothing was done.")
 	}
-	removals, err = unchangedRemovals(tx, accountID, syncID)
-	return row, removals, err
+	return row, nil
 }
 
 // unchangedRemovals counts the held changes of a sync, or answers [errs.HeldSetChanged] when one of their mappings is no longer active

@@ -190,8 +190,8 @@ func TestRejectedRemovalsAreRefused(t *testing.T) {
 	})
 }
 
-// TestDecisionsOnWhatIsNotHeldAsShown covers each reason for which neither decision is possible; nothing is done then.
-func TestDecisionsOnWhatIsNotHeldAsShown(t *testing.T) {
+// TestDecisionsOnWhatIsNotHeld covers each reason for which neither decision is possible; nothing is done then.
+func TestDecisionsOnWhatIsNotHeld(t *testing.T) {
 	t.Parallel()
 	type scene struct {
 		t             *testing.T
@@ -241,18 +241,6 @@ func TestDecisionsOnWhatIsNotHeldAsShown(t *testing.T) {
 			ok(c.t, c.s.FinishSync(c.t.Context(), startClaimed(c.t, c.s, c.accountID, orgsync.Manual), orgsync.Outcome{Status: orgsync.Succeeded}))
 		}, errs.HeldSetChanged},
 		"later sync held": {func(c *scene) { hold(c.t, c.s, c.accountID) }, errs.HeldSetChanged},
-		"one unmapped": {func(c *scene) {
-			ok(c.t, c.s.UnmapByPerson(c.t.Context(), c.accountID, c.organizations[1], event.Actor{}))
-		}, errs.HeldSetChanged},
-		"one paused": {func(c *scene) {
-			ok(c.t, c.s.SetSyncEnabled(c.t.Context(), c.accountID, c.organizations[1], false, event.Actor{}))
-		}, errs.HeldSetChanged},
-		"one mapped to another": {func(c *scene) {
-			storetest.Map(c.t, c.s, c.accountID, c.organizations[1], storetest.Entry(77, "Another"))
-		}, errs.HeldSetChanged},
-		"one deleted": {func(c *scene) {
-			ok(c.t, c.s.DeleteOrganization(c.t.Context(), c.accountID, c.organizations[1], event.Actor{}))
-		}, errs.HeldSetChanged},
 	}
 	for name, scenario := range scenes {
 		t.Run(name, func(t *testing.T) {
@@ -271,6 +259,57 @@ func TestDecisionsOnWhatIsNotHeldAsShown(t *testing.T) {
 					}
 				}
 				same(t, everything(t, s, owner), before)
+			})
+		})
+	}
+}
+
+// What was changed since cannot be released as it was shown. To reject it removes nothing, so that is always possible.
+func TestChangedRemovalsAreNotReleasedButRejected(t *testing.T) {
+	t.Parallel()
+	type change func(t *testing.T, s *store.Store, accountID, organization string) error
+	for name, change := range map[string]change{
+		"one unmapped": func(t *testing.T, s *store.Store, accountID, organization string) error {
+			t.Helper()
+			return s.UnmapByPerson(t.Context(), accountID, organization, event.Actor{})
+		},
+		"one paused": func(t *testing.T, s *store.Store, accountID, organization string) error {
+			t.Helper()
+			return s.SetSyncEnabled(t.Context(), accountID, organization, false, event.Actor{})
+		},
+		"one mapped to another": func(t *testing.T, s *store.Store, accountID, organization string) error {
+			t.Helper()
+			storetest.Map(t, s, accountID, organization, storetest.Entry(77, "Another"))
+			return nil
+		},
+		"one deleted": func(t *testing.T, s *store.Store, accountID, organization string) error {
+			t.Helper()
+			return s.DeleteOrganization(t.Context(), accountID, organization, event.Actor{})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			storetest.Each(t, func(t *testing.T, s *store.Store) {
+				t.Helper()
+				id := storetest.Account(t, s)
+				storetest.Connected(t, s, id)
+				held, organizations := heldSync(t, s, id, 3)
+				ok(t, change(t, s, id, organizations[1]))
+				before := everything(t, s, id)
+				_, err := s.ReleaseRemovals(t.Context(), id, held, event.Actor{})
+				wantCode(t, err, errs.HeldSetChanged)
+				same(t, everything(t, s, id), before)
+
+				summary, err := s.MappingSummary(t.Context(), id)
+				ok(t, err)
+				rejected, err := s.RejectRemovals(t.Context(), id, held, event.Actor{})
+				ok(t, err)
+				same(t, []any{rejected.Status, rejected.Counts.Skipped, rejected.Counts.Held, heldSyncID(t, s, id)}, []any{orgsync.Succeeded, 3, 0, ""})
+				facts := eventsOf(t, s, id, event.Filter{Type: event.RemovalsRejected})
+				same(t, []any{len(facts), fmt.Sprint(facts[0].After["removals"])}, []any{1, "3"})
+				after, err := s.MappingSummary(t.Context(), id)
+				ok(t, err)
+				same(t, after, summary)
 			})
 		})
 	}
