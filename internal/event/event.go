@@ -30,7 +30,7 @@ const (
 	DailySyncMissed        Type = "daily-sync.missed"
 	OrganizationCreated    Type = "organization.created"
 	OrganizationRenamed    Type = "organization.renamed"
-	OrganizationChanged    Type = "organization.changed" // anything but the name
+	OrganizationChanged    Type = "organization.changed" // anything but the name; also that an unmapped one is to stay so
 	OrganizationDeleted    Type = "organization.deleted"
 	MappingMade            Type = "mapping.mapped"
 	MappingRemoved         Type = "mapping.unmapped"

@@ -27,8 +27,9 @@ func NewService(store Store, connections Connections) *Service {
 }
 
 // Map maps or re-maps an organization; sync switches on, the name stays until a sync. It answers [errs.NotFound] for an unknown
-// organization, [errs.NotConnected], [errs.AlreadyMapped] with the holder, or [errs.ValidationFailed] when IT Glue has no such
-// organization. An IT Glue organization that the directory does not have yet is read live, so the IT Glue codes are possible too.
+// organization, [errs.NotConnected], [errs.AlreadyMapped] with the holder, [errs.Conflict] when the connection was changed meanwhile, or
+// [errs.ValidationFailed] when IT Glue has no such organization. An IT Glue organization that the directory does not have yet is read
+// live, so the IT Glue codes are possible too.
 func (s *Service) Map(ctx context.Context, accountID, organizationID, itglueID string, by event.Actor) (Row, error) {
 	if _, err := s.store.Mapping(ctx, accountID, organizationID); err != nil {
 		return Row{}, err
@@ -43,27 +44,27 @@ func (s *Service) Map(ctx context.Context, accountID, organizationID, itglueID s
 	return s.store.Mapping(ctx, accountID, organizationID)
 }
 
-func (s *Service) target(ctx context.Context, accountID, itglueID string) (integration.DirectoryEntry, error) {
+func (s *Service) target(ctx context.Context, accountID, itglueID string) (Target, error) {
 	entry, err := s.store.DirectoryEntry(ctx, accountID, itglueID)
 	if err == nil || !errs.Is(err, errs.NotFound) {
-		return entry, err
+		return Target{Entry: entry}, err
 	}
-	client, _, err := s.connections.Client(ctx, accountID)
+	client, in, err := s.connections.Client(ctx, accountID)
 	if err != nil {
-		return integration.DirectoryEntry{}, err
+		return Target{}, err
 	}
 	ctx, cancel := integration.Interactive(ctx)
 	defer cancel()
 	live, err := client.Organization(ctx, itglueID)
 	if itglue.IsNotFound(err) {
-		return integration.DirectoryEntry{}, errs.Invalid(errs.Field{
+		return Target{}, errs.Invalid(errs.Field{
 			Pointer: "/itglueOrganizationId", Code: "unknown", Detail: "IT Glue has no such organization.",
 		})
 	}
 	if err != nil {
-		return integration.DirectoryEntry{}, integration.FromITGlue(err)
+		return Target{}, integration.FromITGlue(err)
 	}
-	return integration.Entry(live), nil
+	return Target{Entry: integration.Entry(live), Connection: &in}, nil
 }
 
 // SetSyncEnabled is the status toggle: a mapping that is not enabled is left out of daily and manual syncs. It answers

@@ -276,6 +276,39 @@ func TestARefreshThatIsOvertakenChangesNothing(t *testing.T) {
 	}
 }
 
+func TestAMapThatIsOvertakenChangesNothing(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		overtake func(w *world)
+		want     errs.Code
+	}{
+		"ByADeactivation":  {(*world).deactivate, errs.NotConnected},
+		"ByANewConnection": {(*world).reconnect, errs.Conflict},
+		"ByANewKey":        {(*world).changeKey, errs.Conflict},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			eachWorld(t, func(w *world) {
+				ours := w.ours("Acme")
+				w.connect()
+				target := w.theirs("Not listed yet")[0]
+				var after records
+				err := w.during(func() error {
+					_, err := w.mappings.Map(w.t.Context(), w.accountID, ours[0], target, w.token)
+					return err
+				}, itgluetest.Fault{Kind: itgluetest.FaultCall, Path: "/organizations/*"}, func() {
+					c.overtake(w)
+					after = w.records()
+				})
+				if !errs.Is(err, c.want) {
+					w.t.Errorf("error %v, want %s", err, c.want)
+				}
+				w.unchanged(after)
+			})
+		})
+	}
+}
+
 func TestARefreshThatIsRefusedNeedsAttention(t *testing.T) {
 	t.Parallel()
 	eachWorld(t, func(w *world) {

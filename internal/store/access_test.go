@@ -152,7 +152,7 @@ func TestOneAccountNeverSeesAnother(t *testing.T) {
 		wantCode(t, err, errs.NotFound)
 		wantCode(t, s.UnmapByPerson(ctx, b, org, event.Actor{}), errs.NotFound)
 		wantCode(t, s.SetSyncEnabled(ctx, b, org, false, event.Actor{}), errs.NotFound)
-		wantCode(t, s.MapOrganization(ctx, b, org, storetest.Entry(2, "x"), mapping.OriginManual, event.Actor{}), errs.NotFound)
+		wantCode(t, s.MapOrganization(ctx, b, org, storetest.Live(t, s, b, storetest.Entry(2, "x")), mapping.OriginManual, event.Actor{}), errs.NotFound)
 		foreign := orgsync.Fence{AccountID: b, SyncID: f.SyncID, Epoch: f.Epoch}
 		for name, write := range fencedWrites(s, foreign) {
 			if err := write(t); !errs.Is(err, errs.Fenced) {

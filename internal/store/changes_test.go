@@ -348,8 +348,9 @@ func TestApplyChangesAgainstPeople(t *testing.T) {
 		done := make(chan error, n+1)
 		go func() { done <- s.ApplyChanges(t.Context(), f, orgsync.Batch{Changes: changes}) }()
 		for i, org := range people {
+			target := storetest.Live(t, s, id, storetest.Entry(i+1, "Same"))
 			go func() {
-				done <- s.MapOrganization(t.Context(), id, org, storetest.Entry(i+1, "Same"), mapping.OriginManual, event.Actor{})
+				done <- s.MapOrganization(t.Context(), id, org, target, mapping.OriginManual, event.Actor{})
 			}()
 		}
 		for range n + 1 {

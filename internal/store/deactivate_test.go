@@ -134,8 +134,9 @@ func TestDeactivateWhilePeopleMap(t *testing.T) {
 		ctx := context.WithoutCancel(t.Context())
 		for i := range 12 {
 			org := storetest.Organization(t, s, id, "Organization "+strconv.Itoa(i))
+			target := storetest.Live(t, s, id, storetest.Entry(i+1, "x"))
 			all.Go(func() {
-				err := s.MapOrganization(ctx, id, org, storetest.Entry(i+1, "x"), mapping.OriginManual, event.Actor{})
+				err := s.MapOrganization(ctx, id, org, target, mapping.OriginManual, event.Actor{})
 				if err != nil && !errs.Is(err, errs.NotConnected) {
 					t.Error(err)
 				}

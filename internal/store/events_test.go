@@ -49,8 +49,8 @@ func TestEveryFactIsAnEventInTheOrderOfTheCommits(t *testing.T) {
 		one, two := storetest.Entry(1, "A"), storetest.Entry(2, "B new")
 		skipped := orgsync.Change{Action: orgsync.ActionSkip, Status: orgsync.ChangeRefused, Reason: orgsync.ReasonPaused, OrganizationID: a}
 		ok(t, s.ApplyChanges(ctx, f, orgsync.Batch{Changes: []orgsync.Change{mapChange(a, "A", one)}}))
-		ok(t, s.MapOrganization(ctx, id, b, two, mapping.OriginManual, me))
-		ok(t, s.MapOrganization(ctx, id, b, two, mapping.OriginManual, me)) // as it is: no fact
+		ok(t, s.MapOrganization(ctx, id, b, storetest.Live(t, s, id, two), mapping.OriginManual, me))
+		ok(t, s.MapOrganization(ctx, id, b, storetest.Live(t, s, id, two), mapping.OriginManual, me)) // as it is: no fact
 		ok(t, s.ApplyChanges(ctx, f, orgsync.Batch{Changes: []orgsync.Change{renameChange(b, "B", two), skipped}}))
 		ok(t, s.SetSyncEnabled(ctx, id, a, false, me))
 		ok(t, s.SetSyncEnabled(ctx, id, a, false, me))
@@ -105,8 +105,8 @@ func TestEventsTellWhoWhatBeforeAndAfter(t *testing.T) {
 		f := storetest.Running(t, s, id)
 		a := storetest.Organization(t, s, id, "A")
 		one, two := storetest.Entry(1, "One"), storetest.Entry(2, "Two")
-		ok(t, s.MapOrganization(ctx, id, a, one, mapping.OriginManual, me))
-		ok(t, s.MapOrganization(ctx, id, a, two, mapping.OriginManual, me))
+		ok(t, s.MapOrganization(ctx, id, a, storetest.Live(t, s, id, one), mapping.OriginManual, me))
+		ok(t, s.MapOrganization(ctx, id, a, storetest.Live(t, s, id, two), mapping.OriginManual, me))
 		ok(t, s.ApplyChanges(ctx, f, orgsync.Batch{Changes: []orgsync.Change{renameChange(a, "A", two)}}))
 		events := eventsOf(t, s, id, event.Filter{OrganizationID: a})
 		to := func(id, name string) event.Properties {

@@ -232,11 +232,10 @@ func TestAnImportOrAPersonWinsTheTarget(t *testing.T) {
 		for i := range rounds {
 			from := sourceOf(t, s, id, storetest.Entry(i+1, "Prize"))
 			o, local := newcomer(t, "Imported"), storetest.Organization(t, s, id, "Local")
+			target := storetest.Live(t, s, id, from.Entry)
 			results := race(
 				func() error { return s.ImportOrganization(ctx, id, o, from, event.Actor{}) },
-				func() error {
-					return s.MapOrganization(ctx, id, local, from.Entry, mapping.OriginManual, event.Actor{})
-				},
+				func() error { return s.MapOrganization(ctx, id, local, target, mapping.OriginManual, event.Actor{}) },
 			)
 			wantOneWinner(t, results, errs.AlreadyMapped)
 			if results[0] == nil {

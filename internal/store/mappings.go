@@ -42,26 +42,42 @@ func (r mappingRow) syncedAt(integrationSyncedAt *time.Time) *time.Time {
 }
 
 // MapOrganization maps or re-maps, sets the state active and forgets why it was not mapped. It answers [errs.NotFound],
-// [errs.NotConnected], and [errs.AlreadyMapped] with the params organizationId and organizationName of the holder.
+// [errs.NotConnected], [errs.Conflict] when the target is not one of the account's connection of now, and [errs.AlreadyMapped] with the
+// params organizationId and organizationName of the holder.
 func (s *Store) MapOrganization(
-	ctx context.Context, accountID, organizationID string, target integration.DirectoryEntry, origin mapping.Origin, by event.Actor,
+	ctx context.Context, accountID, organizationID string, target mapping.Target, origin mapping.Origin, by event.Actor,
 ) error {
 	if !isID(organizationID) {
 		return noOrganization()
 	}
 	return s.inTx(ctx, "map organization", func(tx *gorm.DB) error {
-		if _, err := lockIntegration(tx, accountID); err != nil {
+		entry, err := lockTarget(tx, accountID, &target)
+		if err != nil {
 			return err
 		}
 		row, err := lockMapping(tx, accountID, organizationID)
 		if err != nil {
 			return err
 		}
-		if orEmpty(row.ITGlueID) == target.ID {
+		if orEmpty(row.ITGlueID) == entry.ID {
 			return s.resume(tx, &row, by)
 		}
-		return s.mapTo(tx, &row, &target, origin, by)
+		return s.mapTo(tx, &row, &entry, origin, by)
 	})
+}
+
+// lockTarget is [lockIntegration] for whoever maps. It returns the target as the directory has it now, or as it was read live, or answers
+// [errs.Conflict] when it may be one of an earlier connection.
+func lockTarget(tx *gorm.DB, accountID string, target *mapping.Target) (integration.DirectoryEntry, error) {
+	if target.Connection != nil {
+		return target.Entry, lockConnection(tx, accountID, target.Connection)
+	}
+	if _, err := lockIntegration(tx, accountID); err != nil {
+		return integration.DirectoryEntry{}, err
+	}
+	var row directoryRow
+	err := tx.Where("account_id = ?", accountID).Where("id = ?", target.Entry.ID).Take(&row).Error
+	return row.entry(), orNotFound(err, errs.New(errs.Conflict, "The list of IT Glue organizations was changed at the same time. Try again."))
 }
 
 // mapTo points a locked mapping to a target that is free.
@@ -192,12 +208,28 @@ func (s *Store) UnmapByPerson(ctx context.Context, accountID, organizationID str
 		if err := update(tx, &row, columns); err != nil {
 			return err
 		}
-		id, name := orEmpty(row.ITGlueID), orEmpty(row.ITGlueName)
-		return s.recordMapping(tx, &row, event.Event{
-			Type: event.MappingRemoved, Actor: by, ITGlue: subject(id, name), Detail: string(mapping.UnmappedByPerson),
-			Before: mappedTo(id, name), After: mappedTo("", ""),
-		})
+		return s.recordMapping(tx, &row, unmappedByPerson(&row, by))
 	})
+}
+
+// unmappedByPerson is the fact that a person does not want the row mapped. Without a mapping nothing is removed, and yet syncs have to
+// learn of it.
+func unmappedByPerson(row *mappingRow, by event.Actor) event.Event {
+	if row.State == string(mapping.Unmapped) {
+		var before any // null, when nothing was known
+		if row.UnmatchedCode != nil {
+			before = *row.UnmatchedCode
+		}
+		return event.Event{
+			Type: event.OrganizationChanged, Actor: by, Before: event.Properties{"unmatched": before},
+			After: event.Properties{"unmatched": string(mapping.UnmappedByPerson)},
+		}
+	}
+	id, name := orEmpty(row.ITGlueID), orEmpty(row.ITGlueName)
+	return event.Event{
+		Type: event.MappingRemoved, Actor: by, ITGlue: subject(id, name), Detail: string(mapping.UnmappedByPerson),
+		Before: mappedTo(id, name), After: mappedTo("", ""),
+	}
 }
 
 // unmapped is what a row without a mapping has.

@@ -14,6 +14,7 @@ import (
 	"github.com/orgbridge/orgbridge/internal/orgsync"
 	"github.com/orgbridge/orgbridge/internal/store"
 	"github.com/orgbridge/orgbridge/internal/store/storetest"
+	"github.com/orgbridge/orgbridge/pkg/itglue"
 )
 
 func mappingOf(t *testing.T, s *store.Store, accountID, organizationID string) mapping.Row {
@@ -32,19 +33,19 @@ func TestMapOrganization(t *testing.T) {
 		id := storetest.Account(t, s)
 		a, b := storetest.Organization(t, s, id, "A"), storetest.Organization(t, s, id, "B")
 		target := storetest.Entry(7, "Seven")
-		wantCode(t, s.MapOrganization(ctx, id, a, target, mapping.OriginManual, event.Actor{}), errs.NotConnected)
+		wantCode(t, s.MapOrganization(ctx, id, a, storetest.Live(t, s, id, target), mapping.OriginManual, event.Actor{}), errs.NotConnected)
 		wantCode(t, s.UnmapByPerson(ctx, id, a, event.Actor{}), errs.NotConnected)
 		storetest.Connected(t, s, id)
 		wantCode(t, s.SetSyncEnabled(ctx, id, a, true, event.Actor{}), errs.NotMapped)
 
-		ok(t, s.MapOrganization(ctx, id, a, target, mapping.OriginImport, event.Actor{}))
+		ok(t, s.MapOrganization(ctx, id, a, storetest.Live(t, s, id, target), mapping.OriginImport, event.Actor{}))
 		want := mapping.Row{
 			OrganizationID: a, OrganizationName: "A", OrganizationDomain: a + ".example.com", State: mapping.Active, ITGlueID: "7",
 			ITGlueName: "Seven", Origin: mapping.OriginImport, MappedAt: &at,
 		}
 		same(t, mappingOf(t, s, id, a), want)
 
-		err := s.MapOrganization(ctx, id, b, target, mapping.OriginManual, event.Actor{})
+		err := s.MapOrganization(ctx, id, b, storetest.Live(t, s, id, target), mapping.OriginManual, event.Actor{})
 		wantCode(t, err, errs.AlreadyMapped)
 		if taken, found := errors.AsType[*errs.Error](err); found {
 			same(t, taken.Params, map[string]any{"organizationId": a, "organizationName": "A"})
@@ -53,7 +54,7 @@ func TestMapOrganization(t *testing.T) {
 		ok(t, s.SetSyncEnabled(ctx, id, a, false, event.Actor{}))
 		want.State = mapping.Paused
 		same(t, mappingOf(t, s, id, a), want)
-		ok(t, s.MapOrganization(ctx, id, a, target, mapping.OriginManual, event.Actor{}))
+		ok(t, s.MapOrganization(ctx, id, a, storetest.Live(t, s, id, target), mapping.OriginManual, event.Actor{}))
 		want.State = mapping.Active
 		same(t, mappingOf(t, s, id, a), want)
 
@@ -62,10 +63,78 @@ func TestMapOrganization(t *testing.T) {
 		if row.State != mapping.Unmapped || row.ITGlueID != "" || row.MappedAt != nil || row.Unmatched != mapping.UnmappedByPerson {
 			t.Fatalf("still mapped: %+v", row)
 		}
-		ok(t, s.MapOrganization(ctx, id, b, target, mapping.OriginManual, event.Actor{}))
-		ok(t, s.MapOrganization(ctx, id, b, storetest.Entry(8, "Eight"), mapping.OriginManual, event.Actor{}))
-		ok(t, s.MapOrganization(ctx, id, a, target, mapping.OriginManual, event.Actor{}))
+		ok(t, s.MapOrganization(ctx, id, b, storetest.Live(t, s, id, target), mapping.OriginManual, event.Actor{}))
+		ok(t, s.MapOrganization(ctx, id, b, storetest.Live(t, s, id, storetest.Entry(8, "Eight")), mapping.OriginManual, event.Actor{}))
+		ok(t, s.MapOrganization(ctx, id, a, storetest.Live(t, s, id, target), mapping.OriginManual, event.Actor{}))
 		same(t, mappingOf(t, s, id, b).ITGlueID, "8")
+	})
+}
+
+// A target counts only as one of the connection that the account has when it is mapped.
+func TestATargetOfAnotherConnectionIsNotMapped(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		t.Helper()
+		ctx, id := t.Context(), storetest.Account(t, s)
+		f := storetest.Running(t, s, id)
+		org := storetest.Organization(t, s, id, "A")
+		live := storetest.Live(t, s, id, storetest.Entry(1, "Live"))
+		listed := mapping.Target{Entry: storetest.Entry(2, "Then")}
+		storetest.Directory(t, s, f, storetest.Entry(2, "Now"))
+		mapTo := func(target mapping.Target) error {
+			return s.MapOrganization(ctx, id, org, target, mapping.OriginManual, event.Actor{})
+		}
+		for _, change := range []func(in *integration.Integration){
+			func(in *integration.Integration) { in.ID = storetest.ID(t) },
+			func(in *integration.Integration) { in.Region = itglue.RegionAU },
+			func(in *integration.Integration) { in.SealedKey = []byte("other") },
+		} {
+			then := *live.Connection
+			change(&then)
+			wantCode(t, mapTo(mapping.Target{Entry: live.Entry, Connection: &then}), errs.Conflict)
+		}
+		wantCode(t, mapTo(mapping.Target{Entry: storetest.Entry(3, "Not listed")}), errs.Conflict)
+		same(t, mappingOf(t, s, id, org).State, mapping.Unmapped)
+		ok(t, mapTo(listed))
+		same(t, mappingOf(t, s, id, org).ITGlueName, "Now")
+		made := eventsOf(t, s, id, event.Filter{Type: event.MappingMade})
+		same(t, []any{len(made), made[0].ITGlue.Name}, []any{1, "Now"})
+
+		_, err := s.Deactivate(ctx, id, event.Actor{})
+		ok(t, err)
+		wantCode(t, mapTo(live), errs.NotConnected)
+		wantCode(t, mapTo(listed), errs.NotConnected)
+		storetest.Connected(t, s, id)
+		wantCode(t, mapTo(live), errs.Conflict)
+		wantCode(t, mapTo(listed), errs.Conflict)
+		same(t, mappingOf(t, s, id, org).State, mapping.Unmapped)
+		ok(t, mapTo(storetest.Live(t, s, id, live.Entry)))
+	})
+}
+
+func TestToPickNoneForAnUnmappedOrganizationIsNoRemoval(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		t.Helper()
+		ctx, id, me := t.Context(), storetest.Account(t, s), event.Actor{TokenID: storetest.ID(t), TokenName: "me"}
+		f := storetest.Running(t, s, id)
+		fresh, looked := storetest.Organization(t, s, id, "Fresh"), storetest.Organization(t, s, id, "Looked at")
+		ok(t, s.ApplyUnmatched(ctx, f, []orgsync.UnmatchedUpdate{{OrganizationID: looked, Code: mapping.NoEqualName}}))
+		for org, before := range map[string]any{fresh: nil, looked: "no-equal-name"} {
+			_, asOf, err := s.OrganizationStates(ctx, id)
+			ok(t, err)
+			ok(t, s.UnmapByPerson(ctx, id, org, me))
+			ok(t, s.UnmapByPerson(ctx, id, org, me)) // as it is: no fact
+			facts := eventsOf(t, s, id, event.Filter{OrganizationID: org, Type: event.OrganizationChanged})
+			same(t, len(facts), 1)
+			same(t, []any{facts[0].Actor, facts[0].Before, facts[0].After, facts[0].ITGlue}, []any{
+				me, event.Properties{"unmatched": before}, event.Properties{"unmatched": "unmapped-by-person"}, (*event.Subject)(nil),
+			})
+			name := map[string]string{fresh: "Fresh", looked: "Looked at"}[org]
+			ok(t, s.ApplyChanges(ctx, f, orgsync.Batch{Changes: []orgsync.Change{mapChange(org, name, storetest.Entry(1, name))}, AsOf: asOf}))
+			same(t, mappingOf(t, s, id, org).Unmatched, mapping.UnmappedByPerson)
+		}
+		same(t, len(eventsOf(t, s, id, event.Filter{Type: event.MappingRemoved})), 0)
 	})
 }
 
@@ -79,13 +148,14 @@ func TestOneOfManyWinsATarget(t *testing.T) {
 		results := make(chan error, racers)
 		start := make(chan struct{})
 		var ready sync.WaitGroup
+		prize := storetest.Live(t, s, id, storetest.Entry(1, "Prize"))
 		for range racers {
 			org := storetest.Organization(t, s, id, "Racer")
 			ready.Add(1)
 			go func() {
 				ready.Done()
 				<-start
-				results <- s.MapOrganization(t.Context(), id, org, storetest.Entry(1, "Prize"), mapping.OriginManual, event.Actor{})
+				results <- s.MapOrganization(t.Context(), id, org, prize, mapping.OriginManual, event.Actor{})
 			}()
 		}
 		ready.Wait()
@@ -113,7 +183,7 @@ func TestLastSyncedAt(t *testing.T) {
 		id := storetest.Account(t, s)
 		f := storetest.Running(t, s, id)
 		org := storetest.Organization(t, s, id, "A")
-		ok(t, s.MapOrganization(ctx, id, org, storetest.Entry(1, "A"), mapping.OriginManual, event.Actor{}))
+		ok(t, s.MapOrganization(ctx, id, org, storetest.Live(t, s, id, storetest.Entry(1, "A")), mapping.OriginManual, event.Actor{}))
 		same(t, mappingOf(t, s, id, org).LastSyncedAt, (*time.Time)(nil))
 
 		compared := mapped.Add(time.Minute)

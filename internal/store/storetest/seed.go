@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/orgbridge/orgbridge/internal/account"
+	"github.com/orgbridge/orgbridge/internal/errs"
 	"github.com/orgbridge/orgbridge/internal/event"
 	"github.com/orgbridge/orgbridge/internal/integration"
 	"github.com/orgbridge/orgbridge/internal/mapping"
@@ -108,10 +109,23 @@ func Directory(tb testing.TB, s *store.Store, f orgsync.Fence, entries ...integr
 	}
 }
 
+// Live is an IT Glue organization that was read through the account's connection of now, if it has one.
+func Live(tb testing.TB, s *store.Store, accountID string, entry integration.DirectoryEntry) mapping.Target {
+	tb.Helper()
+	in, err := s.Integration(tb.Context(), accountID)
+	if err != nil && !errs.Is(err, errs.NotConnected) {
+		tb.Fatalf("read the integration: %v", err)
+	}
+	return mapping.Target{Entry: entry, Connection: &in}
+}
+
 // Map maps an organization by hand.
 func Map(tb testing.TB, s *store.Store, accountID, organizationID string, target integration.DirectoryEntry) {
 	tb.Helper()
-	if err := s.MapOrganization(tb.Context(), accountID, organizationID, target, mapping.OriginManual, event.Actor{TokenName: "setup"}); err != nil {
+	err := s.MapOrganization(
+		tb.Context(), accountID, organizationID, Live(tb, s, accountID, target), mapping.OriginManual, event.Actor{TokenName: "setup"},
+	)
+	if err != nil {
 		tb.Fatalf("map an organization: %v", err)
 	}
 }
