@@ -129,7 +129,11 @@ func (r *Runner) fail(ctx context.Context, f Fence, s Sync, err error, cutOff bo
 		_, err := r.Syncs.RequeueSync(ctx, f, d.delay, d.failure)
 		return err
 	}
-	r.Logger.ErrorContext(ctx, "sync failed", "account", f.AccountID, "sync", f.SyncID, "error", err)
+	level := slog.LevelWarn // IT Glue's, or its key's
+	if d.failure.Code == errs.Internal {
+		level = slog.LevelError
+	}
+	r.Logger.Log(ctx, level, "sync failed", "account", f.AccountID, "sync", f.SyncID, "error", err)
 	o := Outcome{Status: Failed, Failure: d.failure, Credentials: d.credentials, Progress: s.Progress}
 	if s.ReleasedAt != nil { // what is left of the removals waits for a person again
 		o.Status, o.Counts = Held, s.Counts

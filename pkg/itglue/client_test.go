@@ -316,12 +316,23 @@ func TestDomains(t *testing.T) {
 		failure(t, err, itglue.KindNotFound)
 	})
 
+	t.Run("MalformedWhenFewerCameThanAnnounced", func(t *testing.T) {
+		t.Parallel()
+
+		b := setup(t, 0)
+		id := b.server.Add(itgluetest.Organization{Name: "Two", Domains: []string{"one.example.com", "two.example.com"}})[0]
+		b.server.Inject(itgluetest.Fault{Kind: itgluetest.FaultMissingRows, Count: 1})
+
+		_, err := b.client.Domains(t.Context(), id)
+		failure(t, err, itglue.KindMalformed)
+	})
+
 	t.Run("OnceEachWhenPagesOverlap", func(t *testing.T) {
 		t.Parallel()
 
 		b := setup(t, 1)
 		row := `{"id":"7","type":"domains","attributes":{"organization-id":1,"name":"a.example"}}`
-		b.server.Inject(otherJSON(`{"data":[` + row + `,` + row + `],"meta":{"current-page":1,"total-count":2}}`))
+		b.server.Inject(otherJSON(`{"data":[` + row + `,` + row + `],"meta":{"current-page":1,"total-count":1}}`))
 
 		domains, err := b.client.Domains(t.Context(), "1")
 		if err != nil || len(domains) != 1 {

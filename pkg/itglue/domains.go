@@ -24,7 +24,8 @@ type domainAttributes struct {
 
 // Domains lists all domains of an organization, oldest first; many have none.
 // It is KindNotFound if IT Glue does not know the organization, or if the id
-// is not 1 to 20 digits, then without a call.
+// is not 1 to 20 digits, then without a call; KindMalformed if not as many
+// domains came as IT Glue announced.
 func (c *Client) Domains(ctx context.Context, organizationID string) ([]Domain, error) {
 	const op = "list domains"
 
@@ -56,6 +57,10 @@ func (c *Client) Domains(ctx context.Context, organizationID string) ([]Domain, 
 		}
 
 		if found.last {
+			if len(domains) != found.totalCount {
+				return nil, c.malformed(op, "got %d domains where %d were announced", len(domains), found.totalCount)
+			}
+
 			return domains, nil
 		}
 
