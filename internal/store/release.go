@@ -72,7 +72,12 @@ func (s *Store) decide(
 		sync = row.sync()
 		decided := fact
 		decided.SyncID, decided.After = sync.ID, event.Properties{"removals": removals}
-		return s.record(tx, accountID, decided)
+		if !sync.Status.Final() {
+			return s.record(tx, accountID, decided)
+		}
+		ended := syncEnded(&sync)
+		ended.Actor = fact.Actor
+		return s.record(tx, accountID, decided, ended)
 	})
 	return sync, err
 }

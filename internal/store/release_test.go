@@ -184,6 +184,9 @@ func TestRejectedRemovalsAreRefused(t *testing.T) {
 		if len(facts) != 1 || facts[0].Actor != me || facts[0].SyncID != held || fmt.Sprint(facts[0].After["removals"]) != "2" {
 			t.Errorf("events %+v", facts)
 		}
+		if last := eventsOf(t, s, id, event.Filter{})[0]; last.Type != event.SyncSucceeded || last.Actor != me || last.SyncID != held {
+			t.Errorf("the last event is %+v", last)
+		}
 		due, err := s.DueSyncs(ctx, 10)
 		ok(t, err)
 		same(t, len(due), 0)
