@@ -257,6 +257,7 @@ func onceWaiting(t *testing.T, s *store.Store, holding string, change func() err
 	t.Helper()
 	tx, err := s.PostgresPool().Begin(t.Context())
 	ok(t, err)
+	defer func() { _ = tx.Rollback(t.Context()) }() // a failed test must not leave the change waiting
 	_, err = tx.Exec(t.Context(), holding)
 	ok(t, err)
 	changed := make(chan error, 1)
@@ -284,7 +285,7 @@ func TestConnectWaitsForChangesOfOrganizations(t *testing.T) {
 	}, func(pgx.Tx) {
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
-		err := s.Connect(ctx, id, integration.Integration{ID: storetest.ID(t), ConnectedAt: storetest.Now()}, integration.InitialSync{ID: storetest.ID(t)})
+		err := s.Connect(ctx, id, integration.Integration{ID: storetest.ID(t), SealedKey: []byte("sealed"), ConnectedAt: storetest.Now()}, integration.InitialSync{ID: storetest.ID(t)})
 		wantCode(t, err, errs.Unavailable)
 	}))
 	storetest.Connected(t, s, id)
