@@ -14,12 +14,15 @@ import (
 // @Description A new key or region is checked with IT Glue first, and the old one stays in force when the check fails; a key alone keeps the
 // @Description region, a region alone keeps the key. With the new one, syncs that IT Glue refused go on at once: attention for
 // @Description `credentials-rejected` ends, and a sync starts within seconds unless daily syncs are paused. A sync that is queued or
-// @Description running with the old one begins again.
+// @Description running with the old one begins again. Removals that are held, or released and not made yet, are not made with the new one:
+// @Description a sync that makes released removals is cancelled, and the next sync asks again.
 // @Description
 // @Description Mapped organizations, up to 200 of them, are looked up with the new key. When IT Glue has less than half of them under their
 // @Description last known names, the key seems to be of another IT Glue account and is refused, unless `force` is true. With the key of
 // @Description another account, the next sync does not find what the organizations are mapped to: it holds the removal of these mappings
-// @Description until somebody releases or rejects it; only a removal of very few mappings is not held (see `removalLimitPercent`).
+// @Description until somebody releases or rejects it; only a removal of very few mappings is not held (see `removalLimitPercent`). Unless the
+// @Description new key is seen to be of the account that the list of IT Glue organizations was read from, this list is emptied, and a manual
+// @Description sync that reads it anew starts at once.
 // @ID changeIntegration
 // @Tags Integration
 // @Accept json

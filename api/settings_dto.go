@@ -15,10 +15,10 @@ type changeIntegrationRequest struct {
 	Region    *string                `json:"region" validate:"omitnil,oneof=us eu au" example:"us"`
 	DailySync changeDailySyncRequest `json:"dailySync"`
 	// Which syncs map organizations to IT Glue organizations of exactly the same name by themselves: the first one after connecting only,
-	// every one, or none.
+	// every one, or none. It takes effect with the next sync: a running one keeps what it began with.
 	AutoMap *string `json:"autoMap" validate:"omitnil,oneof=on_connect every_sync off" example:"on_connect"`
 	// Share of the active mappings that one sync may remove, at least 1 and at most 50 of them. When more would go, none goes: the sync
-	// ends `held`.
+	// ends `held`. It takes effect with the next sync: a running one keeps what it began with.
 	RemovalLimitPercent *int `json:"removalLimitPercent" validate:"omitnil,min=0,max=100" minimum:"0" maximum:"100" example:"10"`
 	// Take the key also when it seems to be of another IT Glue account.
 	Force bool `json:"force" default:"false" example:"false"`

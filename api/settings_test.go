@@ -160,15 +160,17 @@ func TestScenarioSettings(t *testing.T) {
 	w.call(t, "POST", "/mappings/"+w.call(t, "GET", "/mappings", "", 200).text(t, "items.0.organization.id")+"/sync", "", 200)
 
 	// By force: what the next sync misses is not removed, but held.
-	w.call(t, "PATCH", path, `{"apiKey":"`+other+`","region":"us","force":true}`, 200).want(t, object{"region": "us", "apiKeyHint": other[len(other)-4:]})
-	w.call(t, "POST", "/syncs", `{"kind":"manual"}`, 202)
+	w.call(t, "PATCH", path, `{"apiKey":"`+other+`","region":"us","force":true}`, 200).want(t, object{
+		"region": "us", "apiKeyHint": other[len(other)-4:], "listedAt": nil, "activeSync.kind": "manual", "activeSync.status": "queued",
+	})
+	w.call(t, "GET", path+"/organizations?count=true", "", 200).want(t, object{"total": 0, "listedAt": nil})
 	w.work(t)
 	w.call(t, "GET", path, "", 200).want(t, object{"lastSync.status": "held", "mappings.active": 3})
-	w.call(t, "PATCH", path, `{"apiKey":"`+canary+`","region":"eu"}`, 200)
+	// The way back needs no force. The list is the other account's, so it is read anew again.
+	w.call(t, "PATCH", path, `{"apiKey":"`+canary+`","region":"eu"}`, 200).want(t, object{"attention": nil, "listedAt": nil, "activeSync.kind": "manual"})
 
 	// A refused key needs attention until a good one comes.
 	glue.RevokeKey(canary)
-	w.call(t, "POST", "/syncs", `{"kind":"manual"}`, 202)
 	w.work(t)
 	w.call(t, "GET", path, "", 200).want(t, object{"status": "attention", "attention.code": "credentials-rejected"})
 	w.call(t, "PATCH", path, `{"apiKey":"`+canary+`"}`, 422)

@@ -183,7 +183,7 @@ func (s *server) cancelSync(c echo.Context) error {
 // @Description the sync has `succeeded`. When IT Glue cannot be asked, the sync is `held` again with what is left, and `error` tells why.
 // @Description
 // @Description Only the last sync of the whole account can be decided on, once, and only while all of its held mappings are active and as
-// @Description they were. Otherwise start a new sync.
+// @Description they were, and the API key and region are those that it ran with. Otherwise start a new sync.
 // @ID releaseRemovals
 // @Tags Syncs
 // @Security BearerAuth
@@ -193,7 +193,7 @@ func (s *server) cancelSync(c echo.Context) error {
 // @Failure 403 {object} Problem "`forbidden`: this takes a token with the role `admin`."
 // @Failure 404 {object} Problem "`not-found`: the account has nothing with this id."
 // @Failure 409 {object} Problem "`not-held`: no removals of this sync wait for a decision, or it was taken already. `not-connected`: the account is not connected to IT Glue. `sync-active`: another sync is queued or running, named in `params.syncId`."
-// @Failure 412 {object} Problem "`held-set-changed`: a later sync has taken the place of this one, or a mapping was changed since; nothing was done."
+// @Failure 412 {object} Problem "`held-set-changed`: a later sync, or another API key or region, has taken the place of this one, or a mapping was changed since; nothing was done."
 // @Router /syncs/{syncId}/release [post]
 func (s *server) releaseRemovals(c echo.Context) error {
 	id, err := pathID(c, "syncId")
@@ -214,7 +214,8 @@ func (s *server) releaseRemovals(c echo.Context) error {
 // @Description `succeeded`. The next sync asks again if the organizations are still missing in IT Glue; to keep an organization out of
 // @Description that, pause its mapping.
 // @Description
-// @Description Only the last sync of the whole account can be decided on, once. It does not matter whether mappings were changed since.
+// @Description Only the last sync of the whole account can be decided on, once, and only while the API key and region are those that it ran
+// @Description with. It does not matter whether mappings were changed since.
 // @ID rejectRemovals
 // @Tags Syncs
 // @Security BearerAuth
@@ -223,7 +224,7 @@ func (s *server) releaseRemovals(c echo.Context) error {
 // @Failure 403 {object} Problem "`forbidden`: this takes a token with the role `admin`."
 // @Failure 404 {object} Problem "`not-found`: the account has nothing with this id."
 // @Failure 409 {object} Problem "`not-held`: no removals of this sync wait for a decision, or it was taken already. `not-connected`: the account is not connected to IT Glue. `sync-active`: another sync is queued or running, named in `params.syncId`."
-// @Failure 412 {object} Problem "`held-set-changed`: a later sync has taken the place of this one; nothing was done."
+// @Failure 412 {object} Problem "`held-set-changed`: a later sync, or another API key or region, has taken the place of this one; nothing was done."
 // @Router /syncs/{syncId}/reject [post]
 func (s *server) rejectRemovals(c echo.Context) error {
 	id, err := pathID(c, "syncId")

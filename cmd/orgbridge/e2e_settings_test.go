@@ -2,6 +2,7 @@ package main
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -156,12 +157,35 @@ func (k *configured) anotherAccountIsTakenByForceOnly(t *testing.T) {
 	if in := k.change(other); *in.Region != "eu" || in.Mappings.Active != 3 {
 		t.Errorf("%+v", in)
 	}
-	started := call[syncView](k.c, "POST", "/syncs", map[string]string{"kind": "manual"}, http.StatusAccepted)
-	eventually(t, patience, "the sync to hold the removals", func() bool { return k.c.sync(started.ID).Status == "held" })
-	if in := k.change(map[string]any{"apiKey": nextKey, "region": "us"}); *in.Region != "us" || in.Mappings.Active != 3 {
+	// A sync begins by itself, and holds the removals.
+	eventually(t, patience, "the sync to hold the removals", func() bool { last := k.read().LastSync; return last != nil && last.Status == "held" })
+	held := k.read().LastSync.ID
+	k.offers(t, "Stranger")
+	if in := k.change(map[string]any{"apiKey": nextKey, "region": "us"}); *in.Region != "us" || in.Mappings.Active != 3 || in.Status != "connected" {
 		t.Errorf("%+v", in)
 	}
+	eventually(t, patience, "the sync to read the old list again", func() bool { last := k.read().LastSync; return last.ID != held && last.Status == "succeeded" })
+	k.offers(t, "Alpine", "Bayside", "Cedar")
+	for _, decision := range []string{"release", "reject"} {
+		problem := call[problemView](k.c, "POST", "/syncs/"+held+"/"+decision, nil, http.StatusPreconditionFailed)
+		if problem.Code != "held-set-changed" {
+			t.Errorf("%s: %+v", decision, problem)
+		}
+	}
 	k.c.runSync("manual")
+}
+
+// offers demands the names in the drop-down.
+func (k *configured) offers(t *testing.T, names ...string) {
+	t.Helper()
+	list := call[struct{ Items []struct{ Name string } }](k.c, "GET", settings+"/organizations", nil, http.StatusOK)
+	got := make([]string, 0, len(list.Items))
+	for _, o := range list.Items {
+		got = append(got, o.Name)
+	}
+	if !slices.Equal(got, names) {
+		t.Errorf("the drop-down offers %q instead of %q", got, names)
+	}
 }
 
 func (k *configured) newKeyEndsTheAttention(t *testing.T) {

@@ -45,7 +45,7 @@ func defaultDaily() DailySync {
 // on makes the change to an integration, with the credentials that were tried for it, if any. It answers [errs.Conflict] when these
 // were tried for other than the integration has now.
 func (c Change) on(in Integration, tried *credentials, now time.Time, by event.Actor) (changed Changed, err error) {
-	changed.Integration = in
+	changed.Integration, changed.By = in, by
 	is := &changed.Integration
 	replace(&is.AutoMap, c.AutoMap)
 	replace(&is.RemovalLimitPercent, c.RemovalLimitPercent)
@@ -100,6 +100,11 @@ type Changed struct {
 	// OtherKey and OtherRegion say that a sync which has begun works with what is no longer the integration's.
 	OtherKey    bool
 	OtherRegion bool
+	// ListAnew is the id for a manual sync that lists the directory anew, because nothing shows that key and region are of the IT Glue
+	// account that it was taken from; empty if something does.
+	ListAnew string
+	// By is who changes it.
+	By event.Actor
 	// Facts are to be recorded. Without any, nothing was changed.
 	Facts []event.Event
 }

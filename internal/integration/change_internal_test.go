@@ -201,8 +201,8 @@ func TestAKeyIsOfTheSameAccountWhenHalfOfTheSampleIsFoundByName(t *testing.T) {
 		"OneOfThree":         {sample(3), visible(1, "Customer %d"), 1},
 		"SameIDsOtherNames":  {sample(200), visible(200, "Stranger %d"), 0},
 		"CaseCounts":         {sample(1), visible(1, "customer %d"), 0},
-		"OtherNormalization": {[]Mapped{{"1", "Cafe\u0301"}}, []itglue.Organization{{ID: "1", Name: "Caf\u00e9"}}, -1},
-		"NULAsItIsStored":    {[]Mapped{{"1", "a\uFFFDb"}}, []itglue.Organization{{ID: "1", Name: "a\x00b"}}, -1},
+		"OtherNormalization": {[]Mapped{{ID: "1", Name: "Cafe\u0301"}}, []itglue.Organization{{ID: "1", Name: "Caf\u00e9"}}, -1},
+		"NULAsItIsStored":    {[]Mapped{{ID: "1", Name: "a\uFFFDb"}}, []itglue.Organization{{ID: "1", Name: "a\x00b"}}, -1},
 		"NotAskedFor":        {sample(1), []itglue.Organization{{ID: "7", Name: "Customer 1"}}, 0},
 	} {
 		err := judgeAccount(1000, c.sample, c.visible)

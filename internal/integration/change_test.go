@@ -31,14 +31,17 @@ func (b *bundle) connected(t *testing.T, n int) integration.Integration {
 	}
 	f := orgsync.Fence{AccountID: b.accountID, SyncID: b.starter.syncs[0], Epoch: 1}
 	storetest.Claim(t, b.store, f)
-	if err := b.store.FinishSync(t.Context(), f, orgsync.Outcome{Status: orgsync.Succeeded}); err != nil {
-		t.Fatal(err)
-	}
 	for i := range n {
 		name := fmt.Sprintf("Customer %d", i)
-		id := b.eu.Add(itgluetest.Organization{Name: name})[0]
-		org := storetest.Organization(t, b.store, b.accountID, name)
-		storetest.Map(t, b.store, b.accountID, org, integration.DirectoryEntry{ID: id, Name: name})
+		entry := integration.DirectoryEntry{ID: b.eu.Add(itgluetest.Organization{Name: name})[0], Name: name}
+		storetest.Map(t, b.store, b.accountID, storetest.Organization(t, b.store, b.accountID, name), entry)
+		storetest.Directory(t, b.store, f, entry)
+	}
+	if err := b.store.DirectoryTaken(t.Context(), f, storetest.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.store.FinishSync(t.Context(), f, orgsync.Outcome{Status: orgsync.Succeeded}); err != nil {
+		t.Fatal(err)
 	}
 	b.starter.syncs = nil
 	return in
@@ -126,7 +129,7 @@ func TestARegionAloneKeepsTheKey(t *testing.T) {
 			t.Error("the key is sealed as before")
 		}
 		b.worksWith(t, 0)
-		if after := b.events(t)[0].After; !reflect.DeepEqual(after, event.Properties{"region": "us"}) {
+		if after := b.events(t)[1].After; !reflect.DeepEqual(after, event.Properties{"region": "us"}) {
 			t.Errorf("event %+v", after)
 		}
 	})
@@ -226,6 +229,57 @@ func TestAKeyOfAnotherAccountIsTakenByForceOnly(t *testing.T) {
 			t.Errorf("%+v, %v", in, err)
 		}
 	})
+}
+
+func TestTheDirectoryIsListedAnewUnlessItsAccountIsSeenToBeTheSame(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		mapped int
+		before func(t *testing.T, b *bundle)
+		change integration.Change
+		anew   bool
+	}{
+		"SameAccount":     {mapped: 2, change: integration.Change{APIKey: new(newKey)}},
+		"Forced":          {mapped: 2, change: integration.Change{APIKey: new(newKey), Force: true}, anew: true},
+		"ForcedRegion":    {mapped: 2, change: integration.Change{Region: new("us"), Force: true}, anew: true},
+		"NothingMapped":   {change: integration.Change{APIKey: new(newKey)}, anew: true},
+		"SameCredentials": {mapped: 2, change: integration.Change{APIKey: new(apiKey), Region: new("eu"), Force: true}},
+		"Settings":        {mapped: 2, change: integration.Change{AutoMap: new(integration.Off), Force: true}},
+		"ListedElsewhere": {mapped: 2, change: integration.Change{APIKey: new(newKey)}, anew: true, before: func(t *testing.T, b *bundle) {
+			t.Helper()
+			storetest.Exec(t, b.store, "UPDATE directory SET id = id || '0' WHERE account_id = $1", b.accountID)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			each(t, func(t *testing.T, b *bundle) {
+				t.Helper()
+				b.connected(t, c.mapped)
+				b.eu.AddKey(newKey)
+				b.us.AddKey(apiKey)
+				if c.before != nil {
+					c.before(t, b)
+				}
+				in, err := b.service.Change(t.Context(), b.accountID, c.change, b.by)
+				if err != nil || (in.ListedAt == nil) != c.anew {
+					t.Fatalf("%+v, %v", in, err)
+				}
+				directory, err := b.store.Directory(t.Context(), b.accountID)
+				if err != nil || (len(directory) < c.mapped) != (c.anew && c.mapped > 0) {
+					t.Errorf("directory %+v, %v", directory, err)
+				}
+				active, err := b.store.ActiveSync(t.Context(), b.accountID)
+				switch {
+				case err != nil || (active != nil) != c.anew:
+					t.Errorf("active %+v, %v", active, err)
+				case c.anew && (active.Kind != orgsync.Manual || active.RequestedBy != b.by || !reflect.DeepEqual(b.starter.syncs, []string{active.ID})):
+					t.Errorf("active %+v, begun %v", active, b.starter.syncs)
+				case !c.anew && len(b.starter.syncs) > 0:
+					t.Errorf("begun %v", b.starter.syncs)
+				}
+			})
+		})
+	}
 }
 
 func TestTheSameCredentialsAgainAreAcceptedAndNoChange(t *testing.T) {

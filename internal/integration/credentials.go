@@ -20,6 +20,8 @@ type credentials struct {
 	sealed      []byte
 	otherKey    bool
 	otherRegion bool
+	// sameAccount says that they were seen to be of the IT Glue account that the mapped organizations are in, and so is the directory.
+	sameAccount bool
 }
 
 // try finds out whether IT Glue accepts the key and region of a change, and whether they belong to the IT Glue account that the mapped
@@ -38,7 +40,7 @@ func (s *Service) try(ctx context.Context, accountID string, c Change) (*credent
 		return tried, nil // sealed as it is
 	}
 	if !c.Force {
-		if err := s.checkAccount(ctx, accountID, tried); err != nil {
+		if tried.sameAccount, err = s.checkAccount(ctx, accountID, tried); err != nil {
 			return nil, err
 		}
 	}
@@ -73,25 +75,29 @@ func (t *credentials) giveTo(changed *Changed) error {
 	}
 	changed.KeyAccepted, changed.OtherKey, changed.OtherRegion = true, t.otherKey, t.otherRegion
 	in.Region, in.SealedKey = t.region, t.sealed
+	if (t.otherKey || t.otherRegion) && !t.sameAccount {
+		changed.ListAnew = newID()
+	}
 	if t.otherKey {
 		in.APIKeyHint = hint(t.key)
 	}
 	return nil
 }
 
-// checkAccount asks IT Glue for mapped organizations, which a key of another account does not see. Without mappings any account will do.
-func (s *Service) checkAccount(ctx context.Context, accountID string, tried *credentials) error {
+// checkAccount asks IT Glue for mapped organizations, which a key of another account does not see. Without mappings any account will do,
+// but then, or when the directory has less than half of the sample, nothing shows that the directory is of the same one.
+func (s *Service) checkAccount(ctx context.Context, accountID string, tried *credentials) (same bool, err error) {
 	mapped, err := s.Store.CountMapped(ctx, accountID)
 	if err != nil || mapped == 0 {
-		return err
+		return false, err
 	}
 	sample, err := s.Store.MappedSample(ctx, accountID, sampleSize)
 	if err != nil {
-		return err
+		return false, err
 	}
 	client, err := s.ITGlue.Dial(tried.key, tried.region)
 	if err != nil {
-		return err
+		return false, err
 	}
 	ids := make([]string, len(sample))
 	for i := range sample {
@@ -99,9 +105,20 @@ func (s *Service) checkAccount(ctx context.Context, accountID string, tried *cre
 	}
 	visible, err := client.OrganizationsByID(ctx, ids)
 	if err != nil {
-		return FromITGlue(noList(err))
+		return false, FromITGlue(noList(err))
 	}
-	return judgeAccount(mapped, sample, visible)
+	return mostlyListed(sample), judgeAccount(mapped, sample, visible)
+}
+
+// mostlyListed is false for a directory of another account, which was taken with a key that has had its day in between.
+func mostlyListed(sample []Mapped) bool {
+	listed := 0
+	for i := range sample {
+		if sample[i].Listed {
+			listed++
+		}
+	}
+	return 2*listed >= len(sample)
 }
 
 // judgeAccount answers [errs.DifferentITGlueAccount] when less than half of a sample of the mapped organizations is visible under the

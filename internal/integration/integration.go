@@ -67,10 +67,12 @@ type Attention struct {
 	Since  time.Time
 }
 
-// Mapped is an IT Glue organization that an organization is mapped to, with the name it was last known by.
+// Mapped is an IT Glue organization that an organization is mapped to, with the name it was last known by. Listed says that the directory
+// has it.
 type Mapped struct {
-	ID   string
-	Name string
+	ID     string
+	Name   string
+	Listed bool
 }
 
 // DirectoryEntry is one IT Glue organization of the directory.

@@ -92,7 +92,9 @@ func (s *Service) startSoon(ctx context.Context, accountID string, queued Queued
 }
 
 // Change changes key, region and settings: all that is asked for, or nothing. A new key or region is tried on IT Glue first; a key alone
-// keeps the region, a region alone the key. A sync that waits or runs with the old ones begins again with the new ones.
+// keeps the region, a region alone the key. A sync that waits or runs with the old ones begins again with the new ones, but removals that
+// were held or released with the old ones are not made with the new ones. The directory is listed anew at once unless the account is seen
+// to be the same.
 //
 // It answers [errs.NotConnected], [errs.ValidationFailed], [errs.ITGlueKeyRejected] (with the param regionHint when another region
 // accepts the key) or one of the other IT Glue codes, [errs.DifferentITGlueAccount] with the params mapped, checked and found, and
@@ -108,11 +110,11 @@ func (s *Service) Change(ctx context.Context, accountID string, c Change, by eve
 			return Integration{}, err
 		}
 	}
-	in, again, err := s.Store.ChangeIntegration(ctx, accountID, func(in Integration) (Changed, error) {
+	in, next, err := s.Store.ChangeIntegration(ctx, accountID, func(in Integration) (Changed, error) {
 		return c.on(in, tried, s.Now(), by)
 	})
-	if err == nil && again != nil {
-		s.startSoon(ctx, accountID, *again)
+	if err == nil && next != nil {
+		s.startSoon(ctx, accountID, *next)
 	}
 	return in, err
 }

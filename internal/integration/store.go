@@ -15,8 +15,10 @@ type Store interface {
 	Connect(ctx context.Context, accountID string, in Integration, initial InitialSync) error
 	// ChangeIntegration stores what change makes of the integration, which nobody else changes meanwhile, with the facts. It may call
 	// change more than once, and returns its error. When the key was accepted, attention for a refused one ends, and if there was any, a
-	// sync is due at once unless daily syncs are paused. When key or region are others, a sync that waits or runs begins again: it is
-	// returned, queued, without counting as an attempt, and what its owner still writes is refused. It answers [errs.NotConnected].
+	// sync is due at once unless daily syncs are paused. When key or region are others, held removals wait for nobody any more, and a
+	// sync that waits or runs begins again, without counting as an attempt, or is cancelled if it makes released removals; what its owner
+	// still writes is refused. To be listed anew, the directory is emptied, and a manual sync begins if no other does. The sync that can
+	// begin is returned, nil if none can. It answers [errs.NotConnected].
 	ChangeIntegration(ctx context.Context, accountID string, change func(Integration) (Changed, error)) (Integration, *QueuedSync, error)
 	// CountMapped counts the mappings, paused ones included.
 	CountMapped(ctx context.Context, accountID string) (int, error)

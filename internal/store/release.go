@@ -109,7 +109,7 @@ func lockHeld(tx *gorm.DB, accountID, syncID string) (row syncRow, err error) {
 		return row, errs.New(errs.SyncActive, "Another sync is %s. Wait for its end, or cancel it.", active.Status).With("syncId", active.ID)
 	}
 	if orEmpty(in.HeldSyncID) != row.ID {
-		return row, errs.New(errs.HeldSetChanged, "A later sync has taken the place of this one. Nothing was done.")
+		return row, errs.New(errs.HeldSetChanged, "A later sync, or another API key or region, has taken its place. Nothing was done.")
 	}
 	return row, nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/orgbridge/orgbridge/internal/errs"
 	"github.com/orgbridge/orgbridge/internal/event"
+	"github.com/orgbridge/orgbridge/internal/integration"
 	"github.com/orgbridge/orgbridge/internal/mapping"
 	"github.com/orgbridge/orgbridge/internal/orgsync"
 	"github.com/orgbridge/orgbridge/internal/store"
@@ -244,6 +245,12 @@ func TestDecisionsOnWhatIsNotHeld(t *testing.T) {
 			ok(c.t, c.s.FinishSync(c.t.Context(), startClaimed(c.t, c.s, c.accountID, orgsync.Manual), orgsync.Outcome{Status: orgsync.Succeeded}))
 		}, errs.HeldSetChanged},
 		"later sync held": {func(c *scene) { hold(c.t, c.s, c.accountID) }, errs.HeldSetChanged},
+		"another key": {func(c *scene) {
+			change(c.t, c.s, c.accountID, func(changed *integration.Changed) { changed.OtherKey = true })
+		}, errs.HeldSetChanged},
+		"another region": {func(c *scene) {
+			change(c.t, c.s, c.accountID, func(changed *integration.Changed) { changed.OtherRegion = true })
+		}, errs.HeldSetChanged},
 	}
 	for name, scenario := range scenes {
 		t.Run(name, func(t *testing.T) {

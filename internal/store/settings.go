@@ -4,20 +4,18 @@ import (
 	"context"
 
 	"gorm.io/gorm"
-	"gorm.io/gorm/clause"
 
 	"github.com/orgbridge/orgbridge/internal/integration"
-	"github.com/orgbridge/orgbridge/internal/orgsync"
 )
 
 // ChangeIntegration stores what change makes of the account's integration, which stays locked meanwhile; change may be called more than
-// once, and must not come back to the store. It returns the integration as it is then, and the sync that begins again because of other
+// once, and must not come back to the store. It returns the integration as it is then, and the sync that can begin because of other
 // credentials, if there is one. It answers [errs.NotConnected], or the error of change.
 func (s *Store) ChangeIntegration(
 	ctx context.Context, accountID string, change func(integration.Integration) (integration.Changed, error),
-) (in integration.Integration, again *integration.QueuedSync, err error) {
+) (in integration.Integration, next *integration.QueuedSync, err error) {
 	err = s.inTx(ctx, "change integration", func(tx *gorm.DB) error {
-		again = nil
+		next = nil
 		row, err := lockIntegration(tx, accountID)
 		if err != nil {
 			return err
@@ -26,7 +24,7 @@ func (s *Store) ChangeIntegration(
 		if err != nil {
 			return err
 		}
-		if again, err = s.changeIntegration(tx, &row, &changed); err != nil {
+		if next, err = s.changeIntegration(tx, &row, &changed); err != nil {
 			return err
 		}
 		var now integrationRow
@@ -34,7 +32,7 @@ func (s *Store) ChangeIntegration(
 		in = now.integration()
 		return err
 	})
-	return in, again, err
+	return in, next, err
 }
 
 func (s *Store) changeIntegration(tx *gorm.DB, row *integrationRow, changed *integration.Changed) (*integration.QueuedSync, error) {
@@ -56,14 +54,15 @@ func (s *Store) changeIntegration(tx *gorm.DB, row *integrationRow, changed *int
 		}
 		facts = append(facts, learnt...)
 	}
-	var again *integration.QueuedSync
+	var next *integration.QueuedSync
 	if changed.OtherKey || changed.OtherRegion {
-		var err error
-		if again, err = beginAgain(tx, row.AccountID); err != nil {
+		begun, learnt, err := s.beginWithOthers(tx, row, changed)
+		if err != nil {
 			return nil, err
 		}
+		next, facts = begun, append(facts, learnt...)
 	}
-	return again, s.record(tx, row.AccountID, facts...)
+	return next, s.record(tx, row.AccountID, facts...)
 }
 
 // writeSettings writes what a person may change, and the plan of the daily sync that follows from it.
@@ -73,20 +72,6 @@ func writeSettings(tx *gorm.DB, accountID string, in *integration.Integration) e
 		"region", "sealed_key", "api_key_hint", "auto_map", "removal_limit_percent",
 		"daily_enabled", "daily_time_zone", "daily_time", "next_run_date", "next_run_at",
 	).Updates(&row).Error
-}
-
-// beginAgain queues the account's queued or running sync under a new epoch. It is no fault of the sync, so it is no attempt.
-func beginAgain(tx *gorm.DB, accountID string) (*integration.QueuedSync, error) {
-	var rows []syncRow
-	err := tx.Model(&rows).Clauses(clause.Returning{}).
-		Where("account_id = ?", accountID).Where("status IN ?", activeStatuses()).
-		Updates(map[string]any{
-			"status": string(orgsync.Queued), "epoch": gorm.Expr("epoch + 1"), "lease_until": nil, "not_before": nil,
-		}).Error
-	if err != nil || len(rows) == 0 {
-		return nil, err
-	}
-	return &integration.QueuedSync{ID: rows[0].ID, Epoch: rows[0].Epoch}, nil
 }
 
 // CountMapped counts the account's mappings, paused ones included.
@@ -107,7 +92,8 @@ func mapped(tx *gorm.DB, accountID string) *gorm.DB {
 func (s *Store) MappedSample(ctx context.Context, accountID string, n int) (sample []integration.Mapped, err error) {
 	err = s.read(ctx, "sample mapped organizations", func(tx *gorm.DB) error {
 		return tx.Raw(`SELECT m.itglue_id AS id, coalesce(
-				(SELECT d.name FROM directory d WHERE d.account_id = m.account_id AND d.id = m.itglue_id), m.itglue_name) AS name
+				(SELECT d.name FROM directory d WHERE d.account_id = m.account_id AND d.id = m.itglue_id), m.itglue_name) AS name,
+				EXISTS (SELECT 1 FROM directory d WHERE d.account_id = m.account_id AND d.id = m.itglue_id) AS listed
 			FROM (SELECT account_id, itglue_id, itglue_name, row_number() OVER (ORDER BY itglue_id) AS place, count(*) OVER () AS total
 				FROM mappings WHERE account_id = ? AND itglue_id IS NOT NULL) m
 			WHERE m.place * ? / m.total > (m.place - 1) * ? / m.total

@@ -227,8 +227,8 @@ func TestMappedSampleIsTakenEvenly(t *testing.T) {
 		ok(t, err)
 		same(t, n, 7)
 		for n, want := range map[int][]integration.Mapped{
-			1: {{ID: "16", Name: "Listed as 6"}},
-			3: {{ID: "12", Name: "Mapped as 2"}, {ID: "14", Name: "Mapped as 4"}, {ID: "16", Name: "Listed as 6"}},
+			1: {{ID: "16", Name: "Listed as 6", Listed: true}},
+			3: {{ID: "12", Name: "Mapped as 2"}, {ID: "14", Name: "Mapped as 4"}, {ID: "16", Name: "Listed as 6", Listed: true}},
 		} {
 			sample, err := s.MappedSample(ctx, id, n)
 			ok(t, err)
