@@ -47,14 +47,14 @@ type StateStore interface {
 	WriteDirectory(ctx context.Context, f Fence, entries []integration.DirectoryEntry, gone []string) error
 	// DirectoryTaken notes when the directory was taken.
 	DirectoryTaken(ctx context.Context, f Fence, at time.Time) error
-	// ApplyChanges makes the planned changes, at most 5,000, each only if its row still is as the change says (a person's change
+	// ApplyChanges makes the planned changes, at most 10,000, each only if its row still is as the change says (a person's change
 	// wins): map needs an unmapped organization, the only one of that name, that no person unmapped, and a target that is free;
 	// rename needs an active mapping to the same IT Glue organization and the name Before; unmap needs an active mapping to
 	// ITGlueID. Changes that no longer fit become refused with [ReasonChangedMeanwhile]. Planned changes become applied; others are
 	// only recorded. With DryRun all are only recorded. It stores all of them after those of earlier calls, renumbering Seq; each
 	// that it made is an event of the account.
 	ApplyChanges(ctx context.Context, f Fence, b Batch) error
-	// ApplyUnmatched writes reasons for organizations that are still unmapped and that no person unmapped; at most 5,000.
+	// ApplyUnmatched writes reasons for organizations that are still unmapped and that no person unmapped; at most 10,000.
 	ApplyUnmatched(ctx context.Context, f Fence, updates []UnmatchedUpdate) error
 }
 

@@ -33,7 +33,7 @@ func (s *Store) OrganizationStates(ctx context.Context, accountID string) (state
 		if asOf, err = lastEvent(tx, accountID); err != nil { // first: what comes in between is then seen as later
 			return err
 		}
-		n, err := count(statesOf(tx, accountID))
+		n, err := count(tx.Model(&organizationRow{}).Where("account_id = ?", accountID))
 		if err != nil {
 			return err
 		}
