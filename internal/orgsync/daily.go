@@ -97,9 +97,12 @@ func (n *Nights) Due(ctx context.Context) (accountIDs []string, err error) {
 }
 
 // Start begins the syncs of those accounts for which one is due, and returns them. An account that fails is logged and left to the next
-// sweep, so that it does not keep the others waiting.
+// sweep, so that it does not keep the others waiting. When ctx ends, the rest is left to the next sweep.
 func (n *Nights) Start(ctx context.Context, accountIDs []string) (started []Fence) {
 	for _, accountID := range accountIDs {
+		if ctx.Err() != nil {
+			break
+		}
 		f, begun, err := n.store.StartDaily(ctx, accountID, uuid.Must(uuid.NewV7()).String())
 		switch {
 		case err != nil:

@@ -1,7 +1,10 @@
 package orgsync_test
 
 import (
+	"bytes"
+	"context"
 	"fmt"
+	"log/slog"
 	"sync"
 	"testing"
 	"time"
@@ -321,5 +324,20 @@ func TestAccountThatFailsKeepsNoOtherWaiting(t *testing.T) {
 		}
 		n.at(0, 0, 0)
 		n.sweep("2026-01-10")
+	})
+}
+
+func TestNightEndsQuietlyWithTheProcess(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		t.Helper()
+		var log bytes.Buffer
+		nights := orgsync.NewNights(s, slog.New(slog.NewTextHandler(&log, nil)))
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		started := nights.Start(ctx, []string{storetest.Account(t, s), storetest.Account(t, s)})
+		if len(started) > 0 || log.Len() > 0 {
+			t.Errorf("started %v, logged %q", started, log.String())
+		}
 	})
 }

@@ -123,6 +123,6 @@ func (s *Store) stopDaily(tx *gorm.DB, before *integrationRow, changed *integrat
 	if err != nil || active == nil || active.Kind != orgsync.Daily || active.ReleasedAt != nil {
 		return nil, err
 	}
-	_, facts, err := s.cancelActive(tx, before.AccountID, changed.Facts[0].Actor)
+	_, facts, err := s.cancelActive(tx, before.AccountID, changed.By)
 	return facts, err
 }

@@ -277,7 +277,7 @@ func TestPauseStopsTheSyncThatBeganByItself(t *testing.T) {
 	pause := func(k *keeper) {
 		_, _, err := k.s.ChangeIntegration(k.t.Context(), k.id, func(in integration.Integration) (integration.Changed, error) {
 			in.Daily.Enabled = false
-			return integration.Changed{Integration: in, Facts: []event.Event{{Type: event.DailySyncPaused, Actor: me}}}, nil
+			return integration.Changed{Integration: in, By: me, Facts: []event.Event{{Type: event.DailySyncPaused, Actor: me}}}, nil
 		})
 		ok(k.t, err)
 	}

@@ -285,7 +285,9 @@ func TestConnectWaitsForChangesOfOrganizations(t *testing.T) {
 	}, func(pgx.Tx) {
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
-		err := s.Connect(ctx, id, integration.Integration{ID: storetest.ID(t), SealedKey: []byte("sealed"), ConnectedAt: storetest.Now()}, integration.InitialSync{ID: storetest.ID(t)})
+		err := s.Connect(ctx, id, integration.Integration{
+			ID: storetest.ID(t), Region: itglue.RegionEU, SealedKey: []byte("sealed"), ConnectedAt: storetest.Now(), AutoMap: integration.OnConnect,
+		}, integration.InitialSync{ID: storetest.ID(t)})
 		wantCode(t, err, errs.Unavailable)
 	}))
 	storetest.Connected(t, s, id)
