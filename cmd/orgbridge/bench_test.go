@@ -158,7 +158,7 @@ func measureFloor(b *testing.B, s *site) time.Duration {
 		url = storetest.SQLiteURL
 	}
 	db := storetest.Open(b, url(b), store.Options{})
-	fence := storetest.Running(b, db, storetest.Account(b, db))
+	account := storetest.Account(b, db)
 	client, err := itglue.New(itglue.Config{BaseURL: s.sim.base, APIKey: simKey})
 	if err != nil {
 		b.Fatal(err)
@@ -173,11 +173,7 @@ func measureFloor(b *testing.B, s *site) time.Duration {
 			entries = append(entries, integration.Entry(o))
 		}
 	}
-	for batch := range slices.Chunk(entries, 2500) {
-		if err := db.WriteDirectory(b.Context(), fence, batch, nil); err != nil {
-			b.Fatal(err)
-		}
-	}
+	storetest.UpsertDirectory(b, db, account, entries)
 	return time.Since(began)
 }
 

@@ -89,12 +89,12 @@ func (r *run) writeDirectory(ctx context.Context, before state, entries []integr
 	if len(changed)+len(gone) == 0 {
 		return nil // the end of the sync notes that it was taken
 	}
-	for batch := range slices.Chunk(changed, directoryBatch) {
+	for batch := range slices.Chunk(changed, batchSize) {
 		if err := r.State.WriteDirectory(ctx, r.fence, batch, nil); err != nil {
 			return err
 		}
 	}
-	for batch := range slices.Chunk(gone, directoryBatch) {
+	for batch := range slices.Chunk(gone, batchSize) {
 		if err := r.State.WriteDirectory(ctx, r.fence, nil, batch); err != nil {
 			return err
 		}

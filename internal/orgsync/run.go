@@ -26,10 +26,8 @@ const (
 	// maxReads bounds the reads by id of one run. What is missing beyond it stays unread and is therefore held.
 	maxReads = 500
 	http404  = 404 // feature packages know nothing of HTTP but this
-	// changeBatch is how many changes are applied in one transaction, which takes less than half a second.
-	changeBatch = 10000
-	// directoryBatch is how many entries are written in one transaction: SQLite has no more parameters.
-	directoryBatch = 2500
+	// batchSize is how many changes are applied, or directory entries written, in one transaction, which takes less than half a second.
+	batchSize = 10000
 )
 
 // RunnerConfig is what a [Runner] needs. Lease zero means [DefaultLease].
@@ -303,7 +301,7 @@ func (r *run) apply(ctx context.Context, plan Plan, asOf int64) error {
 		done += n
 		return errors.Join(err, r.progress(ctx, Applying, done, total))
 	}
-	for batch := range slices.Chunk(plan.Changes, changeBatch) {
+	for batch := range slices.Chunk(plan.Changes, batchSize) {
 		if err := step(len(batch), r.State.ApplyChanges(ctx, r.fence, Batch{Changes: batch, AsOf: asOf, DryRun: dryRun})); err != nil {
 			return err
 		}
@@ -311,7 +309,7 @@ func (r *run) apply(ctx context.Context, plan Plan, asOf int64) error {
 	if dryRun {
 		return nil
 	}
-	for batch := range slices.Chunk(plan.Unmatched, changeBatch) {
+	for batch := range slices.Chunk(plan.Unmatched, batchSize) {
 		if err := step(len(batch), r.State.ApplyUnmatched(ctx, r.fence, batch)); err != nil {
 			return err
 		}

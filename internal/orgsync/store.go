@@ -43,7 +43,7 @@ type StateStore interface {
 	OrganizationStates(ctx context.Context, accountID string) (states []OrganizationState, asOf int64, err error)
 	// Directory returns the stored directory, in order of id.
 	Directory(ctx context.Context, accountID string) ([]integration.DirectoryEntry, error)
-	// WriteDirectory inserts or overwrites the entries and removes the ids; at most 2,500 of both together.
+	// WriteDirectory inserts or overwrites the entries and removes the ids; at most 10,000 of both together.
 	WriteDirectory(ctx context.Context, f Fence, entries []integration.DirectoryEntry, gone []string) error
 	// DirectoryTaken notes when the directory was taken.
 	DirectoryTaken(ctx context.Context, f Fence, at time.Time) error

@@ -105,7 +105,7 @@ func (s *Store) storeChanges(ctx context.Context, tx *gorm.DB, accountID, syncID
 	return s.insert(ctx, tx, `INSERT INTO sync_changes (account_id, sync_id, seq, action, status, reason,
 			organization_id, organization_name, itglue_id, itglue_name, before, after, event, applied_at)`, []string{
 		"uuid", "uuid", "integer", "text", "text", "text", "uuid", "text", "text", "text", "text", "text", "bigint", "timestamptz",
-	}, rows)
+	}, rows, "")
 }
 
 // ApplyUnmatched writes reasons for organizations that are still unmapped and that no person unmapped; at most 10,000. It answers

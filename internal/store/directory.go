@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"gorm.io/gorm"
-	"gorm.io/gorm/clause"
 
 	"github.com/orgbridge/orgbridge/internal/errs"
 	"github.com/orgbridge/orgbridge/internal/integration"
@@ -119,31 +118,33 @@ func (s *Store) Directory(ctx context.Context, accountID string) ([]integration.
 	return convert(rows, directoryRow.entry), err
 }
 
-// WriteDirectory inserts or overwrites the entries and removes the ids; at most 2,500 of both together. It answers [errs.Fenced].
+// WriteDirectory inserts or overwrites the entries and removes the ids; at most 10,000 of both together. It answers [errs.Fenced].
 func (s *Store) WriteDirectory(ctx context.Context, f orgsync.Fence, entries []integration.DirectoryEntry, gone []string) error {
 	return s.inTx(ctx, "write the directory", func(tx *gorm.DB) error {
 		if _, err := s.fence(tx, f, nil); err != nil {
 			return err
 		}
-		if err := putEntries(tx, f.AccountID, entries); err != nil {
+		if err := s.putEntries(ctx, tx, f.AccountID, entries); err != nil {
 			return err
 		}
 		return removeEntries(tx, f.AccountID, gone)
 	})
 }
 
-func putEntries(tx *gorm.DB, accountID string, entries []integration.DirectoryEntry) error {
+func (s *Store) putEntries(ctx context.Context, tx *gorm.DB, accountID string, entries []integration.DirectoryEntry) error {
 	if len(entries) == 0 {
 		return nil
 	}
-	rows := make([]directoryRow, len(entries))
+	rows := make([][]any, len(entries))
 	for i := range entries {
-		rows[i] = newDirectoryRow(accountID, &entries[i])
+		r := newDirectoryRow(accountID, &entries[i])
+		rows[i] = []any{r.AccountID, r.ID, r.Name, r.NameFolded, r.ShortName, r.TypeName, r.StatusName, r.IsPrimary}
 	}
-	return tx.Clauses(clause.OnConflict{
-		Columns:   []clause.Column{{Name: "account_id"}, {Name: "id"}},
-		DoUpdates: clause.AssignmentColumns([]string{"name", "name_folded", "short_name", "type_name", "status_name", "is_primary"}),
-	}).Create(&rows).Error
+	return s.insert(ctx, tx, "INSERT INTO directory (account_id, id, name, name_folded, short_name, type_name, status_name, is_primary)",
+		[]string{"uuid", "text", "text", "text", "text", "text", "text", "boolean"}, rows,
+		`ON CONFLICT (account_id, id) DO UPDATE SET name = excluded.name, name_folded = excluded.name_folded,
+			short_name = excluded.short_name, type_name = excluded.type_name, status_name = excluded.status_name,
+			is_primary = excluded.is_primary`)
 }
 
 // removeEntries takes entries out of the directory. Mappings that still point to them keep the last name seen.

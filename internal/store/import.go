@@ -30,7 +30,7 @@ func (s *Store) ImportOrganization(
 		if err := createOrganization(tx, accountID, &o, s.importedTo(&entry)); err != nil {
 			return err
 		}
-		if err := putEntries(tx, accountID, []integration.DirectoryEntry{entry}); err != nil {
+		if err := s.putEntries(ctx, tx, accountID, []integration.DirectoryEntry{entry}); err != nil {
 			return err
 		}
 		return s.record(tx, accountID, created(&o, by), event.Event{

@@ -99,19 +99,22 @@ func (s *Store) values(types []string, rows any) clause.Expr {
 // insertedRows is how many rows one statement inserts on SQLite.
 const insertedRows = 64
 
-// insert adds rows, `into` being the statement up to the values. SQLite takes parameters faster than JSON when rows are wide, but it
-// takes long to parse a statement with thousands of them, so a shorter one is prepared once.
-func (s *Store) insert(ctx context.Context, tx *gorm.DB, into string, types []string, rows [][]any) error {
+// insert adds rows, `into` being the statement up to the values and `conflict` what follows them, if anything. SQLite takes parameters
+// faster than JSON when rows are wide, but it takes long to parse a statement with thousands of them, so a shorter one is prepared once.
+func (s *Store) insert(ctx context.Context, tx *gorm.DB, into string, types []string, rows [][]any, conflict string) error {
 	if s.pool != nil {
-		return tx.Exec(into+" ?", s.values(types, rows)).Error
+		return tx.Exec(into+" ? "+conflict, s.values(types, rows)).Error
 	}
-	one := "(?" + strings.Repeat(",?", len(types)-1) + ")"
+	statement := func(rows int) string {
+		one := "(?" + strings.Repeat(",?", len(types)-1) + ")"
+		return into + " VALUES " + one + strings.Repeat(","+one, rows-1) + " " + conflict
+	}
 	full := len(rows) / insertedRows * insertedRows
-	if err := insertPrepared(ctx, tx, into+" VALUES "+one+strings.Repeat(","+one, insertedRows-1), rows[:full]); err != nil {
+	if err := insertPrepared(ctx, tx, statement(insertedRows), rows[:full]); err != nil {
 		return err
 	}
 	if rest := rows[full:]; len(rest) > 0 {
-		return tx.Exec(into+" VALUES "+one+strings.Repeat(","+one, len(rest)-1), slices.Concat(rest...)...).Error
+		return tx.Exec(statement(len(rest)), slices.Concat(rest...)...).Error
 	}
 	return nil
 }

@@ -90,7 +90,7 @@ func (s *Store) refresh(
 	ctx context.Context, tx *gorm.DB, sync *syncRow, state *orgsync.OrganizationState, entry *integration.DirectoryEntry,
 	changes []orgsync.Change,
 ) error {
-	if err := s.refreshDirectory(tx, sync.AccountID, state, entry); err != nil {
+	if err := s.refreshDirectory(ctx, tx, sync.AccountID, state, entry); err != nil {
 		return err
 	}
 	if err := s.lookUpByID(tx); err != nil {
@@ -104,12 +104,12 @@ func (s *Store) refresh(
 }
 
 func (s *Store) refreshDirectory(
-	tx *gorm.DB, accountID string, state *orgsync.OrganizationState, entry *integration.DirectoryEntry,
+	ctx context.Context, tx *gorm.DB, accountID string, state *orgsync.OrganizationState, entry *integration.DirectoryEntry,
 ) error {
 	if entry == nil {
 		return removeEntries(tx, accountID, []string{state.ITGlueID})
 	}
-	if err := putEntries(tx, accountID, []integration.DirectoryEntry{*entry}); err != nil {
+	if err := s.putEntries(ctx, tx, accountID, []integration.DirectoryEntry{*entry}); err != nil {
 		return err
 	}
 	return update(tx, &mappingRow{AccountID: accountID, OrganizationID: state.ID}, map[string]any{
