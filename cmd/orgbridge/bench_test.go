@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/orgbridge/orgbridge/internal/e2e"
 	"github.com/orgbridge/orgbridge/internal/integration"
 	"github.com/orgbridge/orgbridge/internal/store"
 	"github.com/orgbridge/orgbridge/internal/store/storetest"
@@ -26,11 +27,11 @@ const (
 	maxStart      = 300 * time.Millisecond
 )
 
-func eachEngine(b *testing.B, run func(b *testing.B, s *site), size int) {
+func eachEngine(b *testing.B, run func(b *testing.B, s *e2e.Site), size int) {
 	b.Helper()
 	directory := directoryFile(b, size)
 	for engine, url := range map[string]func(testing.TB) string{"sqlite": storetest.SQLiteURL, "postgres": storetest.PostgresURL} {
-		b.Run(engine, func(b *testing.B) { run(b, newSite(b, url(b), "--organizations-file", directory)) })
+		b.Run(engine, func(b *testing.B) { run(b, e2e.NewSite(b, url(b), "--organizations-file", directory)) })
 	}
 }
 
@@ -59,36 +60,36 @@ func directoryFile(b *testing.B, size int) string {
 }
 
 // largeAccount makes an account with so many organizations and returns its admin token.
-func largeAccount(b *testing.B, s *site, size int) (token string) {
+func largeAccount(b *testing.B, s *e2e.Site, size int) (token string) {
 	b.Helper()
-	account := s.cli("account", "create", "Large")
-	db := storetest.Open(b, s.database, store.Options{})
+	account := s.CLI("account", "create", "Large")
+	db := storetest.Open(b, s.Database, store.Options{})
 	storetest.Organizations(b, db, account, size)
-	return s.cli("token", "create", "--account", account, "--role", "admin", "--name", "bench")
+	return s.CLI("token", "create", "--account", account, "--role", "admin", "--name", "bench")
 }
 
 // BenchmarkNoChangeSync counts what a sync without changes of 10,000 organizations costs at IT Glue.
 func BenchmarkNoChangeSync(b *testing.B) {
 	const size, want = 10_000, 10
-	eachEngine(b, func(b *testing.B, s *site) {
+	eachEngine(b, func(b *testing.B, s *e2e.Site) {
 		b.Helper()
 		token := largeAccount(b, s, size)
-		server := s.serve()
-		c := server.client(token)
-		c.ended(c.connect().ID)
+		server := s.Serve()
+		c := server.Client(token)
+		c.Ended(c.Connect().ID)
 		requests := 0
 		for b.Loop() {
-			call[any](s.sim, "DELETE", "/_sim/calls", nil, http.StatusNoContent)
-			if _, changes := c.runSync("manual"); len(changes) > 0 {
+			s.ForgetCalls()
+			if _, changes := c.RunSync("manual"); len(changes) > 0 {
 				b.Fatalf("%d changes", len(changes))
 			}
-			requests = call[struct{ Count int }](s.sim, "GET", "/_sim/calls", nil, http.StatusOK).Count
+			requests = s.Calls().Count
 		}
 		b.ReportMetric(float64(requests), "requests/sync")
 		if requests != want {
 			b.Errorf("%d requests, want %d", requests, want)
 		}
-		terminated(b, server)
+		e2e.Terminated(b, server)
 	}, size)
 }
 
@@ -96,14 +97,14 @@ func BenchmarkNoChangeSync(b *testing.B) {
 // is what nothing can save: fetching and decoding all pages, and one bulk upsert of the same rows.
 func BenchmarkLargeAccount(b *testing.B) {
 	const size = 100_000
-	eachEngine(b, func(b *testing.B, s *site) {
+	eachEngine(b, func(b *testing.B, s *e2e.Site) {
 		b.Helper()
 		for b.Loop() {
 			before := measureFloor(b, s)
 			token := largeAccount(b, s, size)
-			server := s.serve()
-			c := server.client(token)
-			run := ended(b, c, c.connect().ID)
+			server := s.Serve()
+			c := server.Client(token)
+			run := ended(b, c, c.Connect().ID)
 			took := run.FinishedAt.Sub(run.CreatedAt)
 			if run.Counts.Mapped != size*9/10 {
 				b.Fatalf("counts %+v", run.Counts)
@@ -117,25 +118,25 @@ func BenchmarkLargeAccount(b *testing.B) {
 			b.ReportMetric(float64(first.Microseconds())/1000, "page-1-ms")
 			b.ReportMetric(float64(last.Microseconds())/1000, "page-1000-ms")
 			bar(b, last.Seconds()/first.Seconds(), maxPageRatio, "page-ratio")
-			terminated(b, server)
+			e2e.Terminated(b, server)
 		}
 	}, size)
 }
 
 type timedSync struct {
-	syncView
+	e2e.SyncView
 
 	CreatedAt, FinishedAt time.Time
 }
 
 // ended waits for the end of a sync as a client would, by reading that one sync. It asks seldom, because on SQLite a question waits for
 // the same connection.
-func ended(b *testing.B, c client, id string) timedSync {
+func ended(b *testing.B, c e2e.Client, id string) timedSync {
 	b.Helper()
 	ticker := time.NewTicker(500 * time.Millisecond)
 	defer ticker.Stop()
 	for range ticker.C {
-		if run := call[timedSync](c, "GET", "/syncs/"+id, nil, http.StatusOK); !run.FinishedAt.IsZero() {
+		if run := e2e.Call[timedSync](c, "GET", "/syncs/"+id, nil, http.StatusOK); !run.FinishedAt.IsZero() {
 			return run
 		}
 	}
@@ -151,15 +152,15 @@ func bar(b *testing.B, figure, limit float64, unit string) {
 	}
 }
 
-func measureFloor(b *testing.B, s *site) time.Duration {
+func measureFloor(b *testing.B, s *e2e.Site) time.Duration {
 	b.Helper()
 	url := storetest.PostgresURL
-	if s.onSQLite() {
+	if s.OnSQLite() {
 		url = storetest.SQLiteURL
 	}
 	db := storetest.Open(b, url(b), store.Options{})
 	account := storetest.Account(b, db)
-	client, err := itglue.New(itglue.Config{BaseURL: s.sim.base, APIKey: simKey})
+	client, err := itglue.New(itglue.Config{BaseURL: s.Sim.Base, APIKey: e2e.SimKey})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -178,9 +179,9 @@ func measureFloor(b *testing.B, s *site) time.Duration {
 }
 
 // peakMiB is the most memory that a process has had so far.
-func peakMiB(b *testing.B, s *server) float64 {
+func peakMiB(b *testing.B, s *e2e.Server) float64 {
 	b.Helper()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.Cmd.Process.Pid))
 	if err != nil {
 		b.Fatalf("peak memory is read from /proc: %v", err)
 	}
@@ -193,19 +194,19 @@ func peakMiB(b *testing.B, s *server) float64 {
 }
 
 // measurePages returns how long the first and the thousandth page of mappings take, each the median of requests made in turn.
-func measurePages(b *testing.B, c client) (first, last time.Duration) {
+func measurePages(b *testing.B, c e2e.Client) (first, last time.Duration) {
 	b.Helper()
 	const firstPage = "/mappings?limit=100"
 	cursor := ""
 	for range 999 {
-		cursor = "&cursor=" + call[listView[rowView]](c, "GET", firstPage+cursor, nil, http.StatusOK).NextCursor
+		cursor = "&cursor=" + e2e.Call[e2e.ListView[e2e.RowView]](c, "GET", firstPage+cursor, nil, http.StatusOK).NextCursor
 	}
 	const rounds = 101
 	var times [2][]time.Duration
 	for range rounds {
 		for i, path := range []string{firstPage, firstPage + cursor} {
 			began := time.Now()
-			status, body := c.do("GET", path, nil)
+			status, body := c.Do("GET", path, nil)
 			times[i] = append(times[i], time.Since(began))
 			if status != http.StatusOK || strings.Count(string(body), `"organization":`) != 100 {
 				b.Fatalf("page of status %d", status)
@@ -220,19 +221,19 @@ func measurePages(b *testing.B, c client) (first, last time.Duration) {
 
 // BenchmarkStart is the time from the start of "serve" on an existing SQLite file until it is ready.
 func BenchmarkStart(b *testing.B) {
-	s := newSite(b, storetest.SQLiteURL(b))
-	s.newAccount()
+	s := e2e.NewSite(b, storetest.SQLiteURL(b))
+	s.NewAccount()
 	var times []time.Duration
 	for b.Loop() {
 		began := time.Now()
-		server := s.serve()
-		ready := client{t: b, base: server.address}
-		eventually(b, patience, "readiness", func() bool {
-			status, _ := ready.do("GET", "/readyz", nil)
+		server := s.Serve()
+		ready := e2e.Client{T: b, Base: server.Address}
+		e2e.Eventually(b, e2e.Patience, "readiness", func() bool {
+			status, _ := ready.Do("GET", "/readyz", nil)
 			return status == http.StatusOK
 		})
 		times = append(times, time.Since(began))
-		terminated(b, server)
+		e2e.Terminated(b, server)
 	}
 	slices.Sort(times)
 	median := times[len(times)/2]

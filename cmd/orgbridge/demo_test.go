@@ -5,6 +5,8 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+
+	"github.com/orgbridge/orgbridge/internal/e2e"
 )
 
 // TestDemoShowsTheGuide follows the guide with nothing but what the demo prints: its sample data has every case.
@@ -17,18 +19,18 @@ func TestDemoShowsTheGuide(t *testing.T) {
 	}
 	out, stop := startRun(t, nil, "demo", "--addr", "127.0.0.1:0")
 	printed := map[string]string{}
-	eventually(t, patience, "the last line", func() bool {
+	e2e.Eventually(t, e2e.Patience, "the last line", func() bool {
 		for line := range strings.Lines(out.String()) {
 			what, command, _ := strings.Cut(strings.TrimSpace(line), ":")
 			printed[what] = strings.TrimSpace(command)
 		}
 		return strings.HasSuffix(out.String(), "/delete\n")
 	})
-	c := client{t: t, base: printed["Address"] + "/api/v1", token: printed["Token"]}
-	c.ended(call[integrationView](c, "POST", "/integrations/itglue/connect", credentials(demoKey, "us"), http.StatusCreated).ActiveSync.ID)
+	c := e2e.Client{T: t, Base: printed["Address"] + "/api/v1", Token: printed["Token"]}
+	c.Ended(e2e.Call[e2e.IntegrationView](c, "POST", "/integrations/itglue/connect", credentials(demoKey, "us"), http.StatusCreated).ActiveSync.ID)
 
-	rows := map[string]rowView{}
-	for _, row := range all[rowView](c, "/mappings") {
+	rows := map[string]e2e.RowView{}
+	for _, row := range e2e.All[e2e.RowView](c, "/mappings") {
 		rows[row.Organization.Name] = row
 	}
 	checkRow(t, rows["Alpine Dental Group"], "active", "auto", demoRenamed, "")
@@ -41,13 +43,13 @@ func TestDemoShowsTheGuide(t *testing.T) {
 	names := []string{"Juniper", "Kestrel", "Larkspur", "Orchard", "Evergreen+Storage", "Pinewood", "Meridian"}
 	items := make([]item, len(names))
 	for i, name := range names {
-		found := call[listView[referenceView]](c, "GET", "/integrations/itglue/organizations?mapped=false&search="+name, nil, http.StatusOK).Items
+		found := e2e.Call[e2e.ListView[e2e.ReferenceView]](c, "GET", "/integrations/itglue/organizations?mapped=false&search="+name, nil, http.StatusOK).Items
 		if len(found) != 1 {
 			t.Fatalf("%s is there %d times", name, len(found))
 		}
 		items[i] = item{"itglueOrganizationId": found[0].ID, "emailPlatform": "microsoft_365"}
 	}
-	results := call[listView[importView]](c, "POST", "/organizations/import", map[string]any{"items": items}, http.StatusOK).Items
+	results := e2e.Call[e2e.ListView[importView]](c, "POST", "/organizations/import", map[string]any{"items": items}, http.StatusOK).Items
 	codes := make([]string, len(results))
 	for i := range results {
 		codes[i] = results[i].Error.Code
@@ -58,10 +60,10 @@ func TestDemoShowsTheGuide(t *testing.T) {
 
 	paste(t, printed["rename"])
 	paste(t, printed["delete"])
-	run, _ := c.runSync("manual")
+	run, _ := c.RunSync("manual")
 	is(t, "renamed", run.Counts.Renamed, 1)
 	is(t, "unmapped", run.Counts.Unmapped, 1)
-	checkRow(t, c.row(rows["Bayside Legal LLP"].Organization.ID), "unmapped", "", "", "deleted-in-itglue")
+	checkRow(t, c.Row(rows["Bayside Legal LLP"].Organization.ID), "unmapped", "", "", "deleted-in-itglue")
 	checkName(t, c, rows["Alpine Dental Group"].Organization.ID, "Alpine Dental Partners")
 	if listed := paste(t, printed["list"]); strings.Contains(listed, "Bayside") || !strings.Contains(listed, "Alpine Dental Partners") {
 		t.Errorf("IT Glue has %s", listed)

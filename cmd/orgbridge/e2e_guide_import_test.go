@@ -1,6 +1,10 @@
 package main
 
-import "net/http"
+import (
+	"net/http"
+
+	"github.com/orgbridge/orgbridge/internal/e2e"
+)
 
 type domainView struct {
 	Name, Domain    string
@@ -11,7 +15,7 @@ type domainView struct {
 // importView is what came of one item.
 type importView struct {
 	Status       string
-	Organization organizationView
+	Organization e2e.OrganizationView
 	Error        struct {
 		Code       string
 		Candidates []domainView
@@ -26,32 +30,32 @@ func (g *guide) addFromITGlue(name, domain string) map[string]string {
 func (g *guide) domainsAreOffered() {
 	t := g.now
 	path := "/integrations/itglue/organizations/" + g.glue["Juniper Accounting"] + "/domains"
-	offered := call[listView[domainView]](g.c, "GET", path, nil, http.StatusOK).Items
+	offered := e2e.Call[e2e.ListView[domainView]](g.c, "GET", path, nil, http.StatusOK).Items
 	if len(offered) != 2 {
 		t.Fatalf("offered: %+v", offered)
 	}
 	is(t, "first", offered[0], domainView{Name: "Juniper.example.com", Domain: "juniper.example.com"})
 	is(t, "last", offered[1], domainView{Name: "juniper.onmicrosoft.com", Domain: "juniper.onmicrosoft.com", ProviderDefault: true})
 	path = "/integrations/itglue/organizations/" + g.glue["Meridian Freight"] + "/domains"
-	is(t, "domains of one without any", len(call[listView[domainView]](g.c, "GET", path, nil, http.StatusOK).Items), 0)
+	is(t, "domains of one without any", len(e2e.Call[e2e.ListView[domainView]](g.c, "GET", path, nil, http.StatusOK).Items), 0)
 	g.refused("GET", "/integrations/itglue/organizations/999/domains", nil, http.StatusNotFound, "not-found")
 }
 
 func (g *guide) addingTakesNameAndDomain() {
 	t := g.now
-	added := call[organizationView](g.c, "POST", "/organizations", g.addFromITGlue("Juniper Accounting", "Juniper.example.com"), http.StatusCreated)
+	added := e2e.Call[e2e.OrganizationView](g.c, "POST", "/organizations", g.addFromITGlue("Juniper Accounting", "Juniper.example.com"), http.StatusCreated)
 	g.org["Juniper Accounting"] = added.ID
-	is(t, "added", added, organizationView{ID: added.ID, Name: "Juniper Accounting", Domain: "juniper.example.com"})
-	is(t, "fact", g.newest("organization.created").Organization, referenceView{ID: added.ID, Name: "Juniper Accounting"})
+	is(t, "added", added, e2e.OrganizationView{ID: added.ID, Name: "Juniper Accounting", Domain: "juniper.example.com"})
+	is(t, "fact", g.newest("organization.created").Organization, e2e.ReferenceView{ID: added.ID, Name: "Juniper Accounting"})
 }
 
 func (g *guide) addingMapsAtOnce() {
 	t := g.now
-	checkRow(t, g.c.row(g.org["Juniper Accounting"]), "active", "import", g.glue["Juniper Accounting"], "")
+	checkRow(t, g.c.Row(g.org["Juniper Accounting"]), "active", "import", g.glue["Juniper Accounting"], "")
 	is(t, "fact", g.newest("mapping.mapped").Organization.ID, g.org["Juniper Accounting"])
-	run, _ := g.c.runSync("manual")
+	run, _ := g.c.RunSync("manual")
 	is(t, "renamed or unmapped by the next sync", run.Counts.Renamed+run.Counts.Unmapped, 0)
-	checkRow(t, g.c.row(g.org["Juniper Accounting"]), "active", "import", g.glue["Juniper Accounting"], "")
+	checkRow(t, g.c.Row(g.org["Juniper Accounting"]), "active", "import", g.glue["Juniper Accounting"], "")
 }
 
 func (g *guide) addedIsOfferedNoMore() {
@@ -64,7 +68,7 @@ func (g *guide) addedIsOfferedNoMore() {
 
 func (g *guide) noneFreesForAdding() {
 	t := g.now
-	checkRow(t, call[rowView](g.c, "DELETE", "/mappings/"+g.org["Juniper Accounting"], nil, http.StatusOK), "unmapped", "", "", "unmapped-by-person")
+	checkRow(t, e2e.Call[e2e.RowView](g.c, "DELETE", "/mappings/"+g.org["Juniper Accounting"], nil, http.StatusOK), "unmapped", "", "", "unmapped-by-person")
 	are(t, "offered again", g.dropDown("juniper"), "Juniper Accounting")
 	row := g.selectITGlue(g.org["Juniper Accounting"], g.glue["Juniper Accounting"])
 	checkRow(t, row, "active", "manual", g.glue["Juniper Accounting"], "")
@@ -72,7 +76,7 @@ func (g *guide) noneFreesForAdding() {
 
 func (g *guide) domainMayBeEntered() {
 	t := g.now
-	added := call[organizationView](g.c, "POST", "/organizations", g.addFromITGlue("Meridian Freight", "Meridian-Freight.example.com"), http.StatusCreated)
+	added := e2e.Call[e2e.OrganizationView](g.c, "POST", "/organizations", g.addFromITGlue("Meridian Freight", "Meridian-Freight.example.com"), http.StatusCreated)
 	g.org["Meridian Freight"] = added.ID
 	is(t, "domain", added.Domain, "meridian-freight.example.com")
 }
@@ -84,7 +88,7 @@ func (g *guide) domainNeverChanges() {
 	g.refused("POST", "/organizations", map[string]string{
 		"name": "Another", "domain": "MERIDIAN-freight.example.com.", "emailPlatform": "google_workspace",
 	}, http.StatusConflict, "domain-taken")
-	is(t, "domain", call[organizationView](g.c, "GET", path, nil, http.StatusOK).Domain, "meridian-freight.example.com")
+	is(t, "domain", e2e.Call[e2e.OrganizationView](g.c, "GET", path, nil, http.StatusOK).Domain, "meridian-freight.example.com")
 }
 
 func (g *guide) allInformationIsRequired() {
@@ -115,7 +119,7 @@ func (g *guide) moreAreAdded() {
 		{g.glue["Kestrel Aviation"], "", "microsoft_365"},
 		{g.glue["Unrelated"], "unrelated.example.com", "google_workspace"},
 	}
-	results := call[listView[importView]](g.c, "POST", "/organizations/import", map[string]any{"items": items}, http.StatusOK).Items
+	results := e2e.Call[e2e.ListView[importView]](g.c, "POST", "/organizations/import", map[string]any{"items": items}, http.StatusOK).Items
 	if len(results) != len(items) {
 		t.Fatalf("results: %+v", results)
 	}
@@ -126,11 +130,11 @@ func (g *guide) moreAreAdded() {
 	for i, name := range []string{"Orchard Veterinary", "", "Unrelated"} {
 		if name != "" {
 			g.org[name] = results[i].Organization.ID
-			checkRow(t, g.c.row(g.org[name]), "active", "import", g.glue[name], "")
+			checkRow(t, g.c.Row(g.org[name]), "active", "import", g.glue[name], "")
 		}
 	}
-	added := call[organizationView](g.c, "POST", "/organizations", g.addFromITGlue("Kestrel Aviation", "kestrel.example.com"), http.StatusCreated)
-	checkRow(t, g.c.row(added.ID), "active", "import", g.glue["Kestrel Aviation"], "")
+	added := e2e.Call[e2e.OrganizationView](g.c, "POST", "/organizations", g.addFromITGlue("Kestrel Aviation", "kestrel.example.com"), http.StatusCreated)
+	checkRow(t, g.c.Row(added.ID), "active", "import", g.glue["Kestrel Aviation"], "")
 	g.org["Kestrel Aviation"] = added.ID
 }
 
@@ -138,9 +142,9 @@ func (g *guide) moreAreAdded() {
 func (g *guide) removingFreesTheCounterpart() {
 	t := g.now
 	path := "/organizations/" + g.org["Kestrel Aviation"]
-	is(t, "platform", call[struct{ EmailPlatform string }](g.c, "PATCH", path, map[string]string{"emailPlatform": "google_workspace"}, http.StatusOK).EmailPlatform,
+	is(t, "platform", e2e.Call[struct{ EmailPlatform string }](g.c, "PATCH", path, map[string]string{"emailPlatform": "google_workspace"}, http.StatusOK).EmailPlatform,
 		"google_workspace")
-	call[any](g.c, "DELETE", path, nil, http.StatusNoContent)
+	e2e.Call[any](g.c, "DELETE", path, nil, http.StatusNoContent)
 	g.refused("GET", path, nil, http.StatusNotFound, "not-found")
 	are(t, "offered again", g.dropDown("kestrel"), "Kestrel Aviation")
 	is(t, "fact", g.newest("organization.deleted").Organization.Name, "Kestrel Aviation")

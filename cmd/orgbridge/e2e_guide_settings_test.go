@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/orgbridge/orgbridge/internal/e2e"
 	"github.com/orgbridge/orgbridge/internal/jobs"
 	"github.com/orgbridge/orgbridge/internal/store"
 	"github.com/orgbridge/orgbridge/internal/store/storetest"
@@ -13,9 +14,9 @@ import (
 // secondKey is a further key of the same IT Glue account.
 const secondKey = "ITG.e2e0000000000000000000000000two2"
 
-func (g *guide) change(body any) integrationView {
-	g.c.t.Helper()
-	return call[integrationView](g.c, "PATCH", "/integrations/itglue", body, http.StatusOK)
+func (g *guide) change(body any) e2e.IntegrationView {
+	g.c.T.Helper()
+	return e2e.Call[e2e.IntegrationView](g.c, "PATCH", "/integrations/itglue", body, http.StatusOK)
 }
 
 func daily(settings map[string]any) map[string]any { return map[string]any{"dailySync": settings} }
@@ -24,7 +25,7 @@ func (g *guide) settingsShowTheIntegration() {
 	t := g.now
 	in := g.integration()
 	is(t, "region", in.Region, "us")
-	is(t, "hint of the key", in.APIKeyHint, simKey[len(simKey)-4:])
+	is(t, "hint of the key", in.APIKeyHint, e2e.SimKey[len(e2e.SimKey)-4:])
 	is(t, "last sync", in.LastSync.Status, "succeeded")
 	is(t, "daily sync", in.DailySync.Enabled, true)
 }
@@ -51,10 +52,10 @@ func (g *guide) pausingTheDailySyncIsNotified() {
 
 func (g *guide) pausedDailySyncLeavesTheRest() {
 	t := g.now
-	g.rename(g.glue["Juniper Accounting"], "Juniper Accountants")
-	run, _ := g.c.runSync("manual")
+	g.Rename(g.glue["Juniper Accounting"], "Juniper Accountants")
+	run, _ := g.c.RunSync("manual")
 	is(t, "renamed by a manual sync", run.Counts.Renamed, 1)
-	g.rename(g.glue["Juniper Accounting"], "Juniper Accounting")
+	g.Rename(g.glue["Juniper Accounting"], "Juniper Accounting")
 	is(t, "name after a refresh", g.refresh(g.org["Juniper Accounting"]).Organization.Name, "Juniper Accounting")
 }
 
@@ -65,7 +66,7 @@ func (g *guide) keyIsCheckedBeforeItIsTaken() {
 	problem := g.refused("PATCH", "/integrations/itglue", map[string]any{"apiKey": europeanKey}, http.StatusUnprocessableEntity, "itglue-key-rejected")
 	is(t, "hint", problem.Params["regionHint"], any("eu"))
 	in := g.integration()
-	is(t, "hint of the key", in.APIKeyHint, simKey[len(simKey)-4:])
+	is(t, "hint of the key", in.APIKeyHint, e2e.SimKey[len(e2e.SimKey)-4:])
 	is(t, "auto-map", in.AutoMap, "on_connect")
 	g.refresh(g.org["Demo"]) // the old key is in force
 }
@@ -73,15 +74,15 @@ func (g *guide) keyIsCheckedBeforeItIsTaken() {
 // newKeyIsTaken makes another key in IT Glue, changes over to it, and revokes the old one.
 func (g *guide) newKeyIsTaken() {
 	t := g.now
-	call[any](g.sim, "POST", "/_sim/keys", map[string]string{"key": secondKey}, http.StatusNoContent)
+	e2e.Call[any](g.Sim, "POST", "/_sim/keys", map[string]string{"key": secondKey}, http.StatusNoContent)
 	is(t, "hint of the key", g.change(map[string]any{"apiKey": secondKey}).APIKeyHint, "two2")
-	call[any](g.sim, "POST", "/_sim/keys/revoke", map[string]string{"key": simKey}, http.StatusNoContent)
+	e2e.Call[any](g.Sim, "POST", "/_sim/keys/revoke", map[string]string{"key": e2e.SimKey}, http.StatusNoContent)
 	g.refresh(g.org["Demo"])
 	changed := g.newest("integration.changed")
-	is(t, "hint before", changed.Before["apiKeyHint"], any(simKey[len(simKey)-4:]))
+	is(t, "hint before", changed.Before["apiKeyHint"], any(e2e.SimKey[len(e2e.SimKey)-4:]))
 	is(t, "hint after", changed.After["apiKeyHint"], any("two2"))
-	tested := call[testView](g.c, "POST", "/integrations/itglue/test", credentials(simKey, "us"), http.StatusOK)
-	is(t, "the revoked key", tested, testView{Code: "itglue-key-rejected"})
+	tested := e2e.Call[e2e.TestView](g.c, "POST", "/integrations/itglue/test", credentials(e2e.SimKey, "us"), http.StatusOK)
+	is(t, "the revoked key", tested, e2e.TestView{Code: "itglue-key-rejected"})
 }
 
 // regionIsChanged moves to the European data center, where first there is another IT Glue account and then this one, and back.
@@ -93,11 +94,11 @@ func (g *guide) regionIsChanged() {
 	is(t, "mapped", problem.Params["mapped"], any(float64(g.integration().Mappings.Active)))
 	is(t, "region", g.integration().Region, "us")
 
-	for _, o := range call[[]map[string]any](g.sim, "GET", "/_sim/organizations", nil, http.StatusOK) {
-		call[any](g.europe, "POST", "/_sim/organizations", o, http.StatusCreated)
+	for _, o := range e2e.Call[[]map[string]any](g.Sim, "GET", "/_sim/organizations", nil, http.StatusOK) {
+		e2e.Call[any](g.europe, "POST", "/_sim/organizations", o, http.StatusCreated)
 	}
 	is(t, "region", g.change(european).Region, "eu")
-	call[any](g.europe, "POST", "/_sim/organizations/"+g.glue["Sandbox Graphus"]+"/rename", map[string]string{"name": "Sandbox EU"}, http.StatusNoContent)
+	e2e.Call[any](g.europe, "POST", "/_sim/organizations/"+g.glue["Sandbox Graphus"]+"/rename", map[string]string{"name": "Sandbox EU"}, http.StatusNoContent)
 	is(t, "name read in the new region", g.refresh(g.org["Demo"]).Organization.Name, "Sandbox EU")
 
 	is(t, "region", g.change(map[string]any{"apiKey": secondKey, "region": "us"}).Region, "us")
@@ -107,11 +108,11 @@ func (g *guide) regionIsChanged() {
 func (g *guide) revokedKeyKeepsMappings() {
 	t := g.now
 	before := g.integration().Mappings
-	call[any](g.sim, "POST", "/_sim/keys/revoke", map[string]string{"key": secondKey}, http.StatusNoContent)
-	failed := call[syncView](g.c, "POST", "/syncs", map[string]string{"kind": "manual"}, http.StatusAccepted)
-	eventually(t, patience, "the sync to fail", func() bool { return g.c.sync(failed.ID).Status == "failed" })
+	e2e.Call[any](g.Sim, "POST", "/_sim/keys/revoke", map[string]string{"key": secondKey}, http.StatusNoContent)
+	failed := e2e.Call[e2e.SyncView](g.c, "POST", "/syncs", map[string]string{"kind": "manual"}, http.StatusAccepted)
+	e2e.Eventually(t, e2e.Patience, "the sync to fail", func() bool { return g.c.Sync(failed.ID).Status == "failed" })
 	in := g.integration()
-	is(t, "attention", *in.Attention, attentionView{Code: "credentials-rejected"})
+	is(t, "attention", *in.Attention, e2e.AttentionView{Code: "credentials-rejected"})
 	is(t, "tile", g.tile(t).Status, "attention")
 	is(t, "mappings", in.Mappings, before)
 	g.refused("POST", "/mappings/"+g.org["Demo"]+"/sync", nil, http.StatusUnprocessableEntity, "itglue-key-rejected")
@@ -120,10 +121,10 @@ func (g *guide) revokedKeyKeepsMappings() {
 
 func (g *guide) newKeyRecovers() {
 	t := g.now
-	call[any](g.sim, "POST", "/_sim/keys", map[string]string{"key": simKey}, http.StatusNoContent)
-	is(t, "status", g.change(map[string]any{"apiKey": simKey}).Status, "connected")
+	e2e.Call[any](g.Sim, "POST", "/_sim/keys", map[string]string{"key": e2e.SimKey}, http.StatusNoContent)
+	is(t, "status", g.change(map[string]any{"apiKey": e2e.SimKey}).Status, "connected")
 	g.newest("integration.credentials-accepted")
-	g.c.runSync("manual")
+	g.c.RunSync("manual")
 	is(t, "tile", g.tile(t).Status, "connected")
 }
 
@@ -132,13 +133,13 @@ func (g *guide) nightFalls(t *testing.T) {
 	t.Helper()
 	due := time.Now().UTC().Add(-time.Minute).Truncate(time.Minute)
 	g.change(daily(map[string]any{"timeZone": "UTC", "time": due.Format("15:04")}))
-	db := storetest.Open(t, g.database, store.Options{})
+	db := storetest.Open(t, g.Database, store.Options{})
 	storetest.Exec(t, db, "UPDATE integrations SET next_run_date = $1, next_run_at = $2", due.Format(time.DateOnly), due.Format("2006-01-02 15:04:05-07:00"))
 }
 
-func (g *guide) dailySyncs() []syncView {
-	g.c.t.Helper()
-	return call[listView[syncView]](g.c, "GET", "/syncs?kind=daily", nil, http.StatusOK).Items
+func (g *guide) dailySyncs() []e2e.SyncView {
+	g.c.T.Helper()
+	return e2e.Call[e2e.ListView[e2e.SyncView]](g.c, "GET", "/syncs?kind=daily", nil, http.StatusOK).Items
 }
 
 func (g *guide) pausedNightIsQuiet() {
@@ -146,8 +147,8 @@ func (g *guide) pausedNightIsQuiet() {
 	g.nightFalls(t)
 	restarted := time.Now()
 	g.restart()
-	g.c.runSync("manual")
-	eventually(t, patience, "two sweeps", func() bool { return time.Since(restarted) > 2*jobs.DefaultSweepInterval })
+	g.c.RunSync("manual")
+	e2e.Eventually(t, e2e.Patience, "two sweeps", func() bool { return time.Since(restarted) > 2*jobs.DefaultSweepInterval })
 	is(t, "daily syncs", len(g.dailySyncs()), 0)
 }
 
@@ -155,10 +156,10 @@ func (g *guide) pausedNightIsQuiet() {
 func (g *guide) overnightSyncRenames() {
 	t := g.now
 	g.toggle(g.org["Delta Foods"], false)
-	g.rename(g.glue["Delta Foods"], "Delta Foods Worldwide")
-	g.rename(g.glue["Juniper Accounting"], "Juniper Advisers")
+	g.Rename(g.glue["Delta Foods"], "Delta Foods Worldwide")
+	g.Rename(g.glue["Juniper Accounting"], "Juniper Advisers")
 	g.nightFalls(t)
-	eventually(t, patience, "the end of a daily sync", func() bool {
+	e2e.Eventually(t, e2e.Patience, "the end of a daily sync", func() bool {
 		syncs := g.dailySyncs()
 		return len(syncs) == 1 && syncs[0].Status == "succeeded"
 	})
@@ -172,7 +173,7 @@ func (g *guide) overnightSyncRenames() {
 func (g *guide) pausedIsLeftOutOvernight() {
 	t := g.now
 	checkName(t, g.c, g.org["Delta Foods"], "Delta Foods International")
-	changes := call[listView[changeView]](g.c, "GET", "/syncs/"+g.dailySyncs()[0].ID+"/changes?action=skip", nil, http.StatusOK).Items
+	changes := e2e.Call[e2e.ListView[e2e.ChangeView]](g.c, "GET", "/syncs/"+g.dailySyncs()[0].ID+"/changes?action=skip", nil, http.StatusOK).Items
 	is(t, "told of", len(changes) == 1 && changes[0].Reason == "paused" && changes[0].Organization.ID == g.org["Delta Foods"], true)
 	g.toggle(g.org["Delta Foods"], true)
 }
@@ -196,36 +197,36 @@ func (g *guide) deactivatingAsksForConfirmation() {
 func (g *guide) deactivatingLosesAllMappings() {
 	t := g.now
 	before := g.integration().Mappings
-	removed := call[struct{ MappingsRemoved int }](g.c, "DELETE", "/integrations/itglue?confirm=true", nil, http.StatusOK)
+	removed := e2e.Call[struct{ MappingsRemoved int }](g.c, "DELETE", "/integrations/itglue?confirm=true", nil, http.StatusOK)
 	is(t, "mappings removed", removed.MappingsRemoved, before.Active+before.Paused)
-	for _, row := range all[rowView](g.c, "/mappings") {
+	for _, row := range e2e.All[e2e.RowView](g.c, "/mappings") {
 		checkRow(t, row, "unmapped", "", "", "")
 	}
-	is(t, "organizations", len(all[organizationView](g.c, "/organizations")), len(g.org))
+	is(t, "organizations", len(e2e.All[e2e.OrganizationView](g.c, "/organizations")), len(g.org))
 	is(t, "tile", g.tile(t).Status, "not_connected")
 	is(t, "actor", g.newest("integration.deactivated").Actor.TokenName, "e2e")
 }
 
 func (g *guide) nothingWorksAfterDeactivating() {
 	t := g.now
-	calls := g.calls()
+	calls := g.Calls().Count
 	g.nothingWorksBeforeConnecting()
 	g.refused("GET", "/integrations/itglue/organizations/"+g.glue["Kestrel Aviation"]+"/domains", nil, http.StatusConflict, "not-connected")
 	g.refused("POST", "/organizations", g.addFromITGlue("Kestrel Aviation", "kestrel.example.com"), http.StatusConflict, "not-connected")
 	g.refused("POST", "/organizations/import", map[string]any{"items": []map[string]string{g.addFromITGlue("Kestrel Aviation", "kestrel.example.com")}},
 		http.StatusConflict, "not-connected")
-	g.refused("PATCH", "/integrations/itglue", map[string]any{"apiKey": simKey}, http.StatusConflict, "not-connected")
+	g.refused("PATCH", "/integrations/itglue", map[string]any{"apiKey": e2e.SimKey}, http.StatusConflict, "not-connected")
 	g.refused("DELETE", "/integrations/itglue?confirm=true", nil, http.StatusConflict, "not-connected")
-	is(t, "calls to IT Glue", g.calls(), calls)
+	is(t, "calls to IT Glue", g.Calls().Count, calls)
 }
 
 // reconnectingStartsClean has an initial sync map also what a person had unmapped under the connection before.
 func (g *guide) reconnectingStartsClean() {
 	t := g.now
-	initial := g.c.ended(g.c.connect().ID)
+	initial := g.c.Ended(g.c.Connect().ID)
 	is(t, "kind", initial.Kind, "initial")
-	checkRow(t, g.c.row(g.org["Bayside Legal"]), "active", "auto", g.glue["Bayside Legal"], "")
-	checkRow(t, g.c.row(g.org["Demo"]), "active", "auto", g.glue["Sandbox Graphus"], "") // which bears IT Glue's name since
+	checkRow(t, g.c.Row(g.org["Bayside Legal"]), "active", "auto", g.glue["Bayside Legal"], "")
+	checkRow(t, g.c.Row(g.org["Demo"]), "active", "auto", g.glue["Sandbox Graphus"], "") // which bears IT Glue's name since
 	in := g.integration()
 	is(t, "status", in.Status, "connected")
 	is(t, "daily sync", in.DailySync.TimeZone, "America/New_York")

@@ -5,13 +5,15 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/orgbridge/orgbridge/internal/e2e"
 )
 
 // TestGuide plays the guide from its first page to its last, as an admin who follows it, on the running program. Every scene goes on
 // where the one before has ended, and is named after what it proves: docs/guide.md refers to these names.
 func TestGuide(t *testing.T) {
 	t.Parallel()
-	onEachEngine(t, func(t *testing.T, s *site) {
+	e2e.OnEachEngine(t, func(t *testing.T, s *e2e.Site) {
 		t.Helper()
 		g := newGuide(s)
 		for _, scene := range []struct {
@@ -103,18 +105,18 @@ func TestGuide(t *testing.T) {
 				t.Fatal("the guide cannot go on from here")
 			}
 		}
-		terminated(t, g.server)
+		e2e.Terminated(t, g.server)
 	})
 }
 
 // guide is the story so far.
 type guide struct {
-	*site
+	*e2e.Site
 
 	now    *testing.T // the scene that is played
-	server *server
-	c      client            // the admin
-	europe client            // works the simulated IT Glue of the region eu
+	server *e2e.Server
+	c      e2e.Client        // the admin
+	europe e2e.Client        // works the simulated IT Glue of the region eu
 	org    map[string]string // ids of organizations, by the name that they began with
 	glue   map[string]string // ids of IT Glue organizations, by the name that they began with
 }
@@ -122,14 +124,14 @@ type guide struct {
 // europeanKey is valid in the region eu only.
 const europeanKey = "ITG.e2e00000000000000000000000000eur"
 
-func newGuide(s *site) *guide {
-	s.t.Helper()
-	g := &guide{site: s, europe: simulator(s.t, europeanKey), org: map[string]string{}, glue: map[string]string{}}
-	s.env = append(s.env, "ORGBRIDGE_ITGLUE_EU_URL="+g.europe.base)
+func newGuide(s *e2e.Site) *guide {
+	s.T.Helper()
+	g := &guide{Site: s, europe: e2e.Simulator(s.T, europeanKey), org: map[string]string{}, glue: map[string]string{}}
+	s.Env = append(s.Env, "ORGBRIDGE_ITGLUE_EU_URL="+g.europe.Base)
 	for _, name := range []string{
 		"Alpine Dental", "Bayside Legal", "Cedar Architects", "Delta Foods", "Evergreen Logistics", "Sandbox Graphus", "Unrelated",
 	} {
-		g.glue[name] = s.add(name)
+		g.glue[name] = s.Add(name)
 	}
 	for name, domains := range map[string][]string{
 		"Juniper Accounting": {"juniper.onmicrosoft.com", "Juniper.example.com"},
@@ -137,18 +139,18 @@ func newGuide(s *site) *guide {
 		"Orchard Veterinary": {"orchard.example.com"},
 		"Meridian Freight":   nil,
 	} {
-		g.glue[name] = s.add(name, domains...)
+		g.glue[name] = s.Add(name, domains...)
 	}
-	s.add("Twin Peaks")
-	s.add("Twin Peaks")
+	s.Add("Twin Peaks")
+	s.Add("Twin Peaks")
 
-	token := s.newAccount()
-	g.server = s.serve()
-	g.c = g.server.client(token)
+	token := s.NewAccount()
+	g.server = s.Serve()
+	g.c = g.server.Client(token)
 	for _, name := range []string{
 		"Alpine Dental", "Bayside Legal", "Cedar architects", "Delta Foods", "Evergreen Logistics", "Demo", "Twin Peaks",
 	} {
-		g.org[name] = g.c.addOrganization(name, strings.ToLower(strings.ReplaceAll(name, " ", "-"))+".example.com")
+		g.org[name] = g.c.AddOrganization(name, strings.ToLower(strings.ReplaceAll(name, " ", "-"))+".example.com")
 	}
 	return g
 }
@@ -156,51 +158,51 @@ func newGuide(s *site) *guide {
 // scene has everything fail the subtest that is under way, and not the story.
 func (g *guide) scene(t *testing.T, play func()) {
 	t.Helper()
-	g.now, g.c.t, g.sim.t, g.europe.t = t, t, t, t
+	g.now, g.c.T, g.Sim.T, g.europe.T = t, t, t, t
 	play()
-	g.c.t, g.sim.t, g.europe.t = g.t, g.t, g.t
+	g.c.T, g.Sim.T, g.europe.T = g.T, g.T, g.T
 }
 
 // restart ends the server in order and starts the next one.
 func (g *guide) restart() {
-	g.t.Helper()
-	terminated(g.t, g.server)
-	g.server = g.serve()
-	next := g.server.client(g.c.token)
-	next.t = g.c.t
+	g.T.Helper()
+	e2e.Terminated(g.T, g.server)
+	g.server = g.Serve()
+	next := g.server.Client(g.c.Token)
+	next.T = g.c.T
 	g.c = next
 }
 
-func (g *guide) integration() integrationView {
-	g.c.t.Helper()
-	return call[integrationView](g.c, "GET", "/integrations/itglue", nil, http.StatusOK)
+func (g *guide) integration() e2e.IntegrationView {
+	g.c.T.Helper()
+	return e2e.Call[e2e.IntegrationView](g.c, "GET", "/integrations/itglue", nil, http.StatusOK)
 }
 
 // heldSync runs a sync that is held.
-func (g *guide) heldSync() (run syncView) {
-	g.c.t.Helper()
-	id := call[syncView](g.c, "POST", "/syncs", map[string]string{"kind": "manual"}, http.StatusAccepted).ID
-	eventually(g.c.t, patience, "the sync to be held", func() bool {
-		run = g.c.sync(id)
+func (g *guide) heldSync() (run e2e.SyncView) {
+	g.c.T.Helper()
+	id := e2e.Call[e2e.SyncView](g.c, "POST", "/syncs", map[string]string{"kind": "manual"}, http.StatusAccepted).ID
+	e2e.Eventually(g.c.T, e2e.Patience, "the sync to be held", func() bool {
+		run = g.c.Sync(id)
 		return run.Status == "held"
 	})
 	return run
 }
 
 // newest is the event of the type that happened last.
-func (g *guide) newest(kind string) eventView {
-	g.c.t.Helper()
-	events := call[listView[eventView]](g.c, "GET", "/events?limit=1&type="+kind, nil, http.StatusOK).Items
+func (g *guide) newest(kind string) e2e.EventView {
+	g.c.T.Helper()
+	events := e2e.Call[e2e.ListView[e2e.EventView]](g.c, "GET", "/events?limit=1&type="+kind, nil, http.StatusOK).Items
 	if len(events) == 0 {
-		g.c.t.Fatalf("there is no event %s", kind)
+		g.c.T.Fatalf("there is no event %s", kind)
 	}
 	return events[0]
 }
 
 // history is what happened to an organization, newest first.
 func (g *guide) history(organizationID string) (types []string) {
-	g.c.t.Helper()
-	for _, e := range call[listView[eventView]](g.c, "GET", "/events?organizationId="+organizationID, nil, http.StatusOK).Items {
+	g.c.T.Helper()
+	for _, e := range e2e.Call[e2e.ListView[e2e.EventView]](g.c, "GET", "/events?organizationId="+organizationID, nil, http.StatusOK).Items {
 		types = append(types, e.Type)
 	}
 	return types
@@ -208,34 +210,34 @@ func (g *guide) history(organizationID string) (types []string) {
 
 // dropDown is what the drop-down offers.
 func (g *guide) dropDown(search string) (names []string) {
-	g.c.t.Helper()
-	for _, o := range call[listView[referenceView]](g.c, "GET", "/integrations/itglue/organizations?mapped=false&search="+search, nil, http.StatusOK).Items {
+	g.c.T.Helper()
+	for _, o := range e2e.Call[e2e.ListView[e2e.ReferenceView]](g.c, "GET", "/integrations/itglue/organizations?mapped=false&search="+search, nil, http.StatusOK).Items {
 		names = append(names, o.Name)
 	}
 	return names
 }
 
-func (g *guide) selectITGlue(organizationID, itglueID string) rowView {
-	g.c.t.Helper()
-	return call[rowView](g.c, "PUT", "/mappings/"+organizationID, map[string]string{"itglueOrganizationId": itglueID}, http.StatusOK)
+func (g *guide) selectITGlue(organizationID, itglueID string) e2e.RowView {
+	g.c.T.Helper()
+	return e2e.Call[e2e.RowView](g.c, "PUT", "/mappings/"+organizationID, map[string]string{"itglueOrganizationId": itglueID}, http.StatusOK)
 }
 
-func (g *guide) toggle(organizationID string, on bool) rowView {
-	g.c.t.Helper()
-	return call[rowView](g.c, "PATCH", "/mappings/"+organizationID, map[string]bool{"syncEnabled": on}, http.StatusOK)
+func (g *guide) toggle(organizationID string, on bool) e2e.RowView {
+	g.c.T.Helper()
+	return e2e.Call[e2e.RowView](g.c, "PATCH", "/mappings/"+organizationID, map[string]bool{"syncEnabled": on}, http.StatusOK)
 }
 
-func (g *guide) refresh(organizationID string) rowView {
-	g.c.t.Helper()
-	return call[rowView](g.c, "POST", "/mappings/"+organizationID+"/sync", nil, http.StatusOK)
+func (g *guide) refresh(organizationID string) e2e.RowView {
+	g.c.T.Helper()
+	return e2e.Call[e2e.RowView](g.c, "POST", "/mappings/"+organizationID+"/sync", nil, http.StatusOK)
 }
 
 // refused demands that a call is refused with the code.
-func (g *guide) refused(method, path string, body any, status int, code string) problemView {
-	g.c.t.Helper()
-	problem := call[problemView](g.c, method, path, body, status)
+func (g *guide) refused(method, path string, body any, status int, code string) e2e.ProblemView {
+	g.c.T.Helper()
+	problem := e2e.Call[e2e.ProblemView](g.c, method, path, body, status)
 	if problem.Code != code {
-		g.c.t.Errorf("%s %s is refused as %q instead of %q", method, path, problem.Code, code)
+		g.c.T.Errorf("%s %s is refused as %q instead of %q", method, path, problem.Code, code)
 	}
 	return problem
 }
@@ -254,7 +256,7 @@ func are(t *testing.T, what string, got []string, want ...string) {
 	}
 }
 
-func checkRow(t *testing.T, row rowView, state, origin, itglueID, unmatched string) {
+func checkRow(t *testing.T, row e2e.RowView, state, origin, itglueID, unmatched string) {
 	t.Helper()
 	gotID, gotCode := "", ""
 	if row.ITGlueOrganization != nil {
@@ -269,15 +271,15 @@ func checkRow(t *testing.T, row rowView, state, origin, itglueID, unmatched stri
 	}
 }
 
-func checkName(t *testing.T, c client, organizationID, name string) {
+func checkName(t *testing.T, c e2e.Client, organizationID, name string) {
 	t.Helper()
-	if got := call[organizationView](c, "GET", "/organizations/"+organizationID, nil, http.StatusOK); got.Name != name {
+	if got := e2e.Call[e2e.OrganizationView](c, "GET", "/organizations/"+organizationID, nil, http.StatusOK); got.Name != name {
 		t.Errorf("the name is %q instead of %q", got.Name, name)
 	}
 }
 
 // hasChange compares the fields that want gives.
-func hasChange(changes map[string]changeView, want changeView) bool {
+func hasChange(changes map[string]e2e.ChangeView, want e2e.ChangeView) bool {
 	for _, c := range changes {
 		if c.Action == want.Action && c.Reason == want.Reason && (want.Status == "" || c.Status == want.Status) {
 			return true

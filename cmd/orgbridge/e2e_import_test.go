@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/orgbridge/orgbridge/internal/e2e"
 )
 
 // importItem is one of the items of an import, without a domain: that is IT Glue's only one.
@@ -25,35 +27,35 @@ type importResult struct {
 }
 
 // importable puts organizations with one domain each into the simulated IT Glue.
-func (s *site) importable(n int) (items []importItem) {
-	s.t.Helper()
+func importable(s *e2e.Site, n int) (items []importItem) {
+	s.T.Helper()
 	for i := range n {
 		body := map[string]any{"name": fmt.Sprintf("Customer %02d", i), "domains": []string{fmt.Sprintf("customer%02d.example.com", i)}}
-		added := call[referenceView](s.sim, "POST", "/_sim/organizations", body, http.StatusCreated)
+		added := e2e.Call[e2e.ReferenceView](s.Sim, "POST", "/_sim/organizations", body, http.StatusCreated)
 		items = append(items, importItem{ITGlueOrganizationID: added.ID, EmailPlatform: "microsoft_365"})
 	}
 	return items
 }
 
-func (c client) importAll(items []importItem) []importResult {
-	c.t.Helper()
-	return call[listView[importResult]](c, "POST", "/organizations/import", map[string]any{"items": items}, http.StatusOK).Items
+func importAll(c e2e.Client, items []importItem) []importResult {
+	c.T.Helper()
+	return e2e.Call[e2e.ListView[importResult]](c, "POST", "/organizations/import", map[string]any{"items": items}, http.StatusOK).Items
 }
 
 // Whoever imports at the same moment, on whichever node, and maps by hand meanwhile: each IT Glue organization is taken once.
 func TestImportsAtOnce(t *testing.T) {
 	t.Parallel()
-	onEachEngine(t, func(t *testing.T, s *site) {
+	e2e.OnEachEngine(t, func(t *testing.T, s *e2e.Site) {
 		t.Helper()
-		items, token := s.importable(20), s.newAccount()
-		nodes := []*server{s.serve()}
-		if !s.onSQLite() {
-			nodes = append(nodes, s.serve())
+		items, token := importable(s, 20), s.NewAccount()
+		nodes := []*e2e.Server{s.Serve()}
+		if !s.OnSQLite() {
+			nodes = append(nodes, s.Serve())
 		}
-		c := nodes[0].client(token)
-		call[problemView](c, "POST", "/organizations/import", map[string]any{"items": items}, http.StatusConflict)
-		call[problemView](c, "GET", "/integrations/itglue/organizations/"+items[0].ITGlueOrganizationID+"/domains", nil, http.StatusConflict)
-		c.ended(c.connect().ID)
+		c := nodes[0].Client(token)
+		e2e.Call[e2e.ProblemView](c, "POST", "/organizations/import", map[string]any{"items": items}, http.StatusConflict)
+		e2e.Call[e2e.ProblemView](c, "GET", "/integrations/itglue/organizations/"+items[0].ITGlueOrganizationID+"/domains", nil, http.StatusConflict)
+		c.Ended(c.Connect().ID)
 
 		var (
 			mu    sync.Mutex
@@ -61,9 +63,9 @@ func TestImportsAtOnce(t *testing.T) {
 			done  sync.WaitGroup
 		)
 		for i := range 4 {
-			importer := nodes[i%len(nodes)].client(token)
+			importer := nodes[i%len(nodes)].Client(token)
 			done.Go(func() {
-				for _, result := range importer.importAll(items) {
+				for _, result := range importAll(importer, items) {
 					mu.Lock()
 					if result.Status == "imported" {
 						taken[result.ITGlueOrganizationID]++
@@ -75,9 +77,9 @@ func TestImportsAtOnce(t *testing.T) {
 			})
 		}
 		for i := range 10 {
-			local := c.addOrganization(fmt.Sprintf("Local %d", i), fmt.Sprintf("local%d.example.com", i))
+			local := c.AddOrganization(fmt.Sprintf("Local %d", i), fmt.Sprintf("local%d.example.com", i))
 			target := items[19-i].ITGlueOrganizationID
-			status, _ := c.do("PUT", "/mappings/"+local, map[string]string{"itglueOrganizationId": target})
+			status, _ := c.Do("PUT", "/mappings/"+local, map[string]string{"itglueOrganizationId": target})
 			if status == http.StatusOK {
 				mu.Lock()
 				taken[target]++
@@ -86,7 +88,7 @@ func TestImportsAtOnce(t *testing.T) {
 		}
 		done.Wait()
 		held := map[string]int{}
-		for _, row := range all[rowView](c, "/mappings") {
+		for _, row := range e2e.All[e2e.RowView](c, "/mappings") {
 			if row.ITGlueOrganization != nil {
 				held[row.ITGlueOrganization.ID]++
 			}
@@ -102,52 +104,52 @@ func TestImportsAtOnce(t *testing.T) {
 // A node that is killed during an import leaves whole items or none, and the same request brings the rest.
 func TestImportAcrossAKilledNode(t *testing.T) {
 	t.Parallel()
-	onEachEngine(t, func(t *testing.T, s *site) {
+	e2e.OnEachEngine(t, func(t *testing.T, s *e2e.Site) {
 		t.Helper()
-		items, token := s.importable(150), s.newAccount()
-		first := s.serve()
-		c := first.client(token)
-		c.ended(c.connect().ID)
+		items, token := importable(s, 150), s.NewAccount()
+		first := s.Serve()
+		c := first.Client(token)
+		c.Ended(c.Connect().ID)
 		body, err := json.Marshal(map[string]any{"items": items})
 		if err != nil {
 			t.Fatal(err)
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		ctx, cancel := context.WithTimeout(t.Context(), e2e.Patience)
 		defer cancel()
 		answered := make(chan struct{})
 		go func() {
 			defer close(answered)
-			r, _ := http.NewRequestWithContext(ctx, http.MethodPost, c.base+"/organizations/import", bytes.NewReader(body))
+			r, _ := http.NewRequestWithContext(ctx, http.MethodPost, c.Base+"/organizations/import", bytes.NewReader(body))
 			r.Header.Set("Content-Type", "application/json")
 			r.Header.Set("Authorization", "Bearer "+token)
 			if answer, err := (&http.Client{Timeout: time.Minute}).Do(r); err == nil { // or it is cut off
 				_ = answer.Body.Close()
 			}
 		}()
-		eventually(t, patience, "some of the organizations", func() bool { return len(all[organizationView](c, "/organizations")) > 5 })
-		first.end(syscall.SIGKILL)
+		e2e.Eventually(t, e2e.Patience, "some of the organizations", func() bool { return len(e2e.All[e2e.OrganizationView](c, "/organizations")) > 5 })
+		first.End(syscall.SIGKILL)
 		<-answered
 
-		second := s.serve()
-		c = second.client(token)
-		before := all[rowView](c, "/mappings")
+		second := s.Serve()
+		c = second.Client(token)
+		before := e2e.All[e2e.RowView](c, "/mappings")
 		for _, row := range before {
 			if row.State != "active" || row.Origin != "import" || row.ITGlueOrganization == nil {
 				t.Errorf("half an import: %+v", row)
 			}
 		}
 		imported := 0
-		for _, result := range c.importAll(items) {
+		for _, result := range importAll(c, items) {
 			if result.Status == "imported" {
 				imported++
 			} else if result.Error.Code != "itglue-organization-already-mapped" {
 				t.Errorf("%s: %s", result.ITGlueOrganizationID, result.Error.Code)
 			}
 		}
-		if imported+len(before) != len(items) || len(all[rowView](c, "/mappings")) != len(items) {
+		if imported+len(before) != len(items) || len(e2e.All[e2e.RowView](c, "/mappings")) != len(items) {
 			t.Errorf("%d were imported before and %d after the kill, of %d", len(before), imported, len(items))
 		}
 		t.Logf("%d of %d were imported when the node was killed", len(before), len(items))
-		terminated(t, second)
+		e2e.Terminated(t, second)
 	})
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/orgbridge/orgbridge/internal/e2e"
 )
 
 const (
@@ -26,66 +28,66 @@ type settingsView struct {
 		TimeZone, Time string
 		NextRunAt      *time.Time
 	}
-	ActiveSync *syncView
-	LastSync   *syncView
+	ActiveSync *e2e.SyncView
+	LastSync   *e2e.SyncView
 	Attention  *struct{ Code string }
 	Mappings   struct{ Unmapped, Active, Paused int }
 }
 
 // configured is an account that is connected, with three organizations mapped. The region eu is another IT Glue account.
 type configured struct {
-	*site
+	*e2e.Site
 
-	c    client
+	c    e2e.Client
 	orgs []string
 	glue []string
 }
 
-func newConfigured(s *site) *configured {
-	s.t.Helper()
-	other := simulator(s.t, otherKey)
-	call[any](other, "POST", "/_sim/organizations", map[string]string{"name": "Stranger"}, http.StatusCreated)
-	s.env = append(s.env, "ORGBRIDGE_ITGLUE_EU_URL="+other.base)
-	call[any](s.sim, "POST", "/_sim/keys", map[string]string{"key": nextKey}, http.StatusNoContent)
-	k := &configured{site: s}
-	token := s.newAccount()
-	k.c = s.serve().client(token)
+func newConfigured(s *e2e.Site) *configured {
+	s.T.Helper()
+	other := e2e.Simulator(s.T, otherKey)
+	e2e.Call[any](other, "POST", "/_sim/organizations", map[string]string{"name": "Stranger"}, http.StatusCreated)
+	s.Env = append(s.Env, "ORGBRIDGE_ITGLUE_EU_URL="+other.Base)
+	e2e.Call[any](s.Sim, "POST", "/_sim/keys", map[string]string{"key": nextKey}, http.StatusNoContent)
+	k := &configured{Site: s}
+	token := s.NewAccount()
+	k.c = s.Serve().Client(token)
 	for name, domain := range map[string]string{"Alpine": "alpine.example.com", "Bayside": "bayside.example.com", "Cedar": "cedar.example.com"} {
-		k.glue = append(k.glue, s.add(name))
-		k.orgs = append(k.orgs, k.c.addOrganization(name, domain))
+		k.glue = append(k.glue, s.Add(name))
+		k.orgs = append(k.orgs, k.c.AddOrganization(name, domain))
 	}
-	k.c.ended(k.c.connect().ID)
+	k.c.Ended(k.c.Connect().ID)
 	return k
 }
 
 func (k *configured) read() settingsView {
-	k.t.Helper()
-	return call[settingsView](k.c, "GET", settings, nil, http.StatusOK)
+	k.T.Helper()
+	return e2e.Call[settingsView](k.c, "GET", settings, nil, http.StatusOK)
 }
 
 func (k *configured) change(body map[string]any) settingsView {
-	k.t.Helper()
-	return call[settingsView](k.c, "PATCH", settings, body, http.StatusOK)
+	k.T.Helper()
+	return e2e.Call[settingsView](k.c, "PATCH", settings, body, http.StatusOK)
 }
 
 // refused demands a refusal with the code that leaves all settings as they are.
-func (k *configured) refused(method, path string, body any, status int, code string) problemView {
-	k.t.Helper()
+func (k *configured) refused(method, path string, body any, status int, code string) e2e.ProblemView {
+	k.T.Helper()
 	before := k.read()
-	problem := call[problemView](k.c, method, path, body, status)
+	problem := e2e.Call[e2e.ProblemView](k.c, method, path, body, status)
 	if problem.Code != code {
-		k.t.Errorf("%s %s %v is refused as %q instead of %q", method, path, body, problem.Code, code)
+		k.T.Errorf("%s %s %v is refused as %q instead of %q", method, path, body, problem.Code, code)
 	}
 	after := k.read()
 	if before.Region != nil && (*after.Region != *before.Region || *after.APIKeyHint != *before.APIKeyHint || *after.AutoMap != *before.AutoMap) {
-		k.t.Errorf("%v is refused, and changed %+v to %+v", body, before, after)
+		k.T.Errorf("%v is refused, and changed %+v to %+v", body, before, after)
 	}
 	return problem
 }
 
 func TestSettings(t *testing.T) {
 	t.Parallel()
-	onEachEngine(t, func(t *testing.T, s *site) {
+	e2e.OnEachEngine(t, func(t *testing.T, s *e2e.Site) {
 		t.Helper()
 		k := newConfigured(s)
 		k.dailySyncIsPausedAndResumed(t)
@@ -112,7 +114,7 @@ func (k *configured) dailySyncIsPausedAndResumed(t *testing.T) {
 	if paused.DailySync.Enabled || paused.DailySync.NextRunAt != nil || *paused.AutoMap != "every_sync" || *paused.RemovalLimitPercent != 25 {
 		t.Errorf("paused: %+v", paused)
 	}
-	if _, changes := k.c.runSync("manual"); len(changes) > 0 { // by hand as ever
+	if _, changes := k.c.RunSync("manual"); len(changes) > 0 { // by hand as ever
 		t.Errorf("changes %+v", changes)
 	}
 	resumed := k.change(map[string]any{"dailySync": map[string]any{"enabled": true}})
@@ -138,12 +140,12 @@ func (k *configured) wrongKeysLeaveTheOldOne(t *testing.T) {
 	}
 	k.refused("PATCH", settings, map[string]any{"region": "eu"}, http.StatusUnprocessableEntity, "itglue-key-rejected")
 	k.refused("PATCH", settings, map[string]any{"region": "au"}, http.StatusBadGateway, "itglue-unavailable") // nobody is there
-	k.c.runSync("manual")
+	k.c.RunSync("manual")
 	if in := k.change(map[string]any{"apiKey": nextKey}); *in.APIKeyHint != "next" || *in.Region != "us" {
 		t.Errorf("%+v", in)
 	}
-	call[any](k.sim, "POST", "/_sim/keys/revoke", map[string]string{"key": simKey}, http.StatusNoContent)
-	k.c.runSync("manual")
+	e2e.Call[any](k.Sim, "POST", "/_sim/keys/revoke", map[string]string{"key": e2e.SimKey}, http.StatusNoContent)
+	k.c.RunSync("manual")
 }
 
 func (k *configured) anotherAccountIsTakenByForceOnly(t *testing.T) {
@@ -158,27 +160,27 @@ func (k *configured) anotherAccountIsTakenByForceOnly(t *testing.T) {
 		t.Errorf("%+v", in)
 	}
 	// A sync begins by itself, and holds the removals.
-	eventually(t, patience, "the sync to hold the removals", func() bool { last := k.read().LastSync; return last != nil && last.Status == "held" })
+	e2e.Eventually(t, e2e.Patience, "the sync to hold the removals", func() bool { last := k.read().LastSync; return last != nil && last.Status == "held" })
 	held := k.read().LastSync.ID
 	k.offers(t, "Stranger")
 	if in := k.change(map[string]any{"apiKey": nextKey, "region": "us"}); *in.Region != "us" || in.Mappings.Active != 3 || in.Status != "connected" {
 		t.Errorf("%+v", in)
 	}
-	eventually(t, patience, "the sync to read the old list again", func() bool { last := k.read().LastSync; return last.ID != held && last.Status == "succeeded" })
+	e2e.Eventually(t, e2e.Patience, "the sync to read the old list again", func() bool { last := k.read().LastSync; return last.ID != held && last.Status == "succeeded" })
 	k.offers(t, "Alpine", "Bayside", "Cedar")
 	for _, decision := range []string{"release", "reject"} {
-		problem := call[problemView](k.c, "POST", "/syncs/"+held+"/"+decision, nil, http.StatusPreconditionFailed)
+		problem := e2e.Call[e2e.ProblemView](k.c, "POST", "/syncs/"+held+"/"+decision, nil, http.StatusPreconditionFailed)
 		if problem.Code != "held-set-changed" {
 			t.Errorf("%s: %+v", decision, problem)
 		}
 	}
-	k.c.runSync("manual")
+	k.c.RunSync("manual")
 }
 
 // offers demands the names in the drop-down.
 func (k *configured) offers(t *testing.T, names ...string) {
 	t.Helper()
-	list := call[struct{ Items []struct{ Name string } }](k.c, "GET", settings+"/organizations", nil, http.StatusOK)
+	list := e2e.Call[struct{ Items []struct{ Name string } }](k.c, "GET", settings+"/organizations", nil, http.StatusOK)
 	got := make([]string, 0, len(list.Items))
 	for _, o := range list.Items {
 		got = append(got, o.Name)
@@ -191,58 +193,58 @@ func (k *configured) offers(t *testing.T, names ...string) {
 func (k *configured) newKeyEndsTheAttention(t *testing.T) {
 	t.Helper()
 	refused := func(key string) {
-		call[any](k.sim, "POST", "/_sim/keys/revoke", map[string]string{"key": key}, http.StatusNoContent)
-		call[problemView](k.c, "POST", "/mappings/"+k.orgs[0]+"/sync", nil, http.StatusUnprocessableEntity)
+		e2e.Call[any](k.Sim, "POST", "/_sim/keys/revoke", map[string]string{"key": key}, http.StatusNoContent)
+		e2e.Call[e2e.ProblemView](k.c, "POST", "/mappings/"+k.orgs[0]+"/sync", nil, http.StatusUnprocessableEntity)
 		if in := k.read(); in.Status != "attention" || in.Attention.Code != "credentials-rejected" || in.Mappings.Active != 3 {
 			t.Errorf("%+v", in)
 		}
 	}
 	accepted := func(key string) {
-		call[any](k.sim, "POST", "/_sim/keys", map[string]string{"key": key}, http.StatusNoContent)
+		e2e.Call[any](k.Sim, "POST", "/_sim/keys", map[string]string{"key": key}, http.StatusNoContent)
 		if in := k.change(map[string]any{"apiKey": key}); in.Status != "connected" || in.Attention != nil {
 			t.Errorf("%+v", in)
 		}
 	}
 	refused(nextKey)
-	accepted(simKey)
-	eventually(t, patience, "the sync that makes up for the refused ones", func() bool {
+	accepted(e2e.SimKey)
+	e2e.Eventually(t, e2e.Patience, "the sync that makes up for the refused ones", func() bool {
 		last := k.read().LastSync
 		return last.Kind == "daily" && last.Status == "succeeded"
 	})
 	k.change(map[string]any{"dailySync": map[string]any{"enabled": false}}) // from here on only those that are asked for
-	refused(simKey)
-	accepted(simKey)
+	refused(e2e.SimKey)
+	accepted(e2e.SimKey)
 }
 
 func (k *configured) deactivationAsksFirst(t *testing.T) {
 	t.Helper()
-	call[any](k.c, "DELETE", "/mappings/"+k.orgs[0], nil, http.StatusOK) // somebody unmaps it
-	k.slow(1, time.Minute)
-	running := call[syncView](k.c, "POST", "/syncs", map[string]string{"kind": "manual"}, http.StatusAccepted, http.StatusOK)
-	eventually(t, patience, "the sync to run", func() bool { return k.c.sync(running.ID).Status == "running" })
+	e2e.Call[any](k.c, "DELETE", "/mappings/"+k.orgs[0], nil, http.StatusOK) // somebody unmaps it
+	k.Slow(1, time.Minute)
+	running := e2e.Call[e2e.SyncView](k.c, "POST", "/syncs", map[string]string{"kind": "manual"}, http.StatusAccepted, http.StatusOK)
+	e2e.Eventually(t, e2e.Patience, "the sync to run", func() bool { return k.c.Sync(running.ID).Status == "running" })
 	problem := k.refused("DELETE", settings, nil, http.StatusConflict, "confirmation-required")
 	if problem.Params["mappings"] != 2.0 {
 		t.Errorf("params %v", problem.Params)
 	}
-	removed := call[struct{ MappingsRemoved int }](k.c, "DELETE", settings+"?confirm=true", nil, http.StatusOK)
+	removed := e2e.Call[struct{ MappingsRemoved int }](k.c, "DELETE", settings+"?confirm=true", nil, http.StatusOK)
 	if removed.MappingsRemoved != 2 {
 		t.Errorf("%d mappings removed", removed.MappingsRemoved)
 	}
-	if status := k.c.sync(running.ID).Status; status != "cancelled" {
+	if status := k.c.Sync(running.ID).Status; status != "cancelled" {
 		t.Errorf("the running sync is %s", status)
 	}
-	k.fast()
+	k.Fast()
 	in := k.read()
 	if in.Status != "not_connected" || in.DailySync != nil || in.APIKeyHint != nil || in.Mappings.Unmapped != 3 {
 		t.Errorf("%+v", in)
 	}
 	for _, org := range k.orgs {
-		checkRow(t, k.c.row(org), "unmapped", "", "", "")
+		checkRow(t, k.c.Row(org), "unmapped", "", "", "")
 	}
 }
 
 func (k *configured) nothingWorksAfterwards() {
-	k.t.Helper()
+	k.T.Helper()
 	choice := map[string]string{"itglueOrganizationId": k.glue[0]}
 	for path, body := range map[string]any{
 		"GET " + settings + "/organizations": nil, "DELETE " + settings + "?confirm=true": nil, "PATCH " + settings: map[string]any{},
@@ -257,7 +259,7 @@ func (k *configured) nothingWorksAfterwards() {
 
 func (k *configured) reconnectingStartsAnew(t *testing.T) {
 	t.Helper()
-	if run := k.c.ended(k.c.connect().ID); run.Kind != "initial" || run.Counts.Mapped != 3 {
+	if run := k.c.Ended(k.c.Connect().ID); run.Kind != "initial" || run.Counts.Mapped != 3 {
 		t.Errorf("%+v", run)
 	}
 	in := k.read()
@@ -265,6 +267,6 @@ func (k *configured) reconnectingStartsAnew(t *testing.T) {
 		t.Errorf("%+v", in)
 	}
 	for i, org := range k.orgs { // also the one that somebody had unmapped
-		checkRow(t, k.c.row(org), "active", "auto", k.glue[i], "")
+		checkRow(t, k.c.Row(org), "active", "auto", k.glue[i], "")
 	}
 }

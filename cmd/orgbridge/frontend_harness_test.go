@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/orgbridge/orgbridge/internal/e2e"
 	"github.com/orgbridge/orgbridge/internal/schedule"
 	"github.com/orgbridge/orgbridge/internal/store/storetest"
 	"github.com/orgbridge/orgbridge/pkg/itglue/itgluetest"
@@ -49,19 +50,19 @@ type example struct {
 // newFrontend starts the program without workers, so that the first sync is seen waiting. [frontend.work] starts them.
 func newFrontend(t *testing.T) *frontend {
 	t.Helper()
-	s := &site{t: t, database: storetest.SQLiteURL(t)}
-	us := itgluetest.StartTB(t, itgluetest.WithKey(simKey))
+	s := &e2e.Site{T: t, Database: storetest.SQLiteURL(t)}
+	us := itgluetest.StartTB(t, itgluetest.WithKey(e2e.SimKey))
 	eu := itgluetest.StartTB(t, itgluetest.WithKey(europeanKey))
-	s.env = []string{
-		"ORGBRIDGE_ADDR=127.0.0.1:0", "ORGBRIDGE_DATABASE_URL=" + s.database, "ORGBRIDGE_ITGLUE_US_URL=" + us.URL,
+	s.Env = []string{
+		"ORGBRIDGE_ADDR=127.0.0.1:0", "ORGBRIDGE_DATABASE_URL=" + s.Database, "ORGBRIDGE_ITGLUE_US_URL=" + us.URL,
 		"ORGBRIDGE_ITGLUE_EU_URL=" + eu.URL, "ORGBRIDGE_ITGLUE_AU_URL=http://127.0.0.1:1",
 	}
-	f := &frontend{guide: &guide{site: s, org: map[string]string{}}, glue: us.Server}
-	account := s.cli("account", "create", "Lighthouse IT Services")
-	token := s.cli("token", "create", "--account", account, "--role", "admin", "--name", "Web app")
-	f.viewer = s.cli("token", "create", "--account", account, "--role", "viewer", "--name", "Dashboard")
-	f.server = s.serve("--no-workers")
-	f.c = f.server.client(token)
+	f := &frontend{guide: &guide{Site: s, org: map[string]string{}}, glue: us.Server}
+	account := s.CLI("account", "create", "Lighthouse IT Services")
+	token := s.CLI("token", "create", "--account", account, "--role", "admin", "--name", "Web app")
+	f.viewer = s.CLI("token", "create", "--account", account, "--role", "viewer", "--name", "Dashboard")
+	f.server = s.Serve("--no-workers")
+	f.c = f.server.Client(token)
 	return f
 }
 
@@ -76,36 +77,36 @@ func (f *frontend) begin() {
 
 // show makes a call, keeps it as an example under the name, and returns its answer.
 func (f *frontend) show(name, method, path string, body any, status int) (answer answerView) {
-	f.t.Helper()
+	f.T.Helper()
 	e := example{name: name, method: method, path: path, moment: f.step()}
 	if body != nil {
-		e.request = marshal(f.t, body)
+		e.request = marshal(f.T, body)
 	}
-	request, err := http.NewRequestWithContext(f.t.Context(), method, f.c.base+path, bytes.NewReader(e.request))
+	request, err := http.NewRequestWithContext(f.T.Context(), method, f.c.Base+path, bytes.NewReader(e.request))
 	if err != nil {
-		f.t.Fatal(err)
+		f.T.Fatal(err)
 	}
 	if body != nil {
 		request.Header.Set("Content-Type", "application/json")
 	}
-	if f.c.token != "" {
-		request.Header.Set("Authorization", "Bearer "+f.c.token)
+	if f.c.Token != "" {
+		request.Header.Set("Authorization", "Bearer "+f.c.Token)
 	}
-	response, err := (&http.Client{Timeout: patience}).Do(request)
+	response, err := (&http.Client{Timeout: e2e.Patience}).Do(request)
 	if err != nil {
-		f.t.Fatal(err)
+		f.T.Fatal(err)
 	}
 	defer response.Body.Close()
 	e.status, e.header = response.StatusCode, response.Header
 	if e.answer, err = io.ReadAll(response.Body); err != nil {
-		f.t.Fatal(err)
+		f.T.Fatal(err)
 	}
 	if e.status != status {
-		f.t.Fatalf("%s: %s %s: status %d instead of %d: %s", name, method, path, e.status, status, e.answer)
+		f.T.Fatalf("%s: %s %s: status %d instead of %d: %s", name, method, path, e.status, status, e.answer)
 	}
 	if len(e.answer) > 0 && e.answer[0] == '{' {
 		if err := json.Unmarshal(e.answer, &answer); err != nil {
-			f.t.Fatalf("%s: %v: %s", name, err, e.answer)
+			f.T.Fatalf("%s: %v: %s", name, err, e.answer)
 		}
 	}
 	f.examples = append(f.examples, e)

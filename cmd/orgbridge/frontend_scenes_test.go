@@ -6,17 +6,18 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/orgbridge/orgbridge/internal/e2e"
 	"github.com/orgbridge/orgbridge/pkg/itglue/itgluetest"
 )
 
 func (f *frontend) signingIn() {
 	f.show("me", "GET", "/me", nil, http.StatusOK)
-	admin := f.c.token
-	f.c.token = "orgb_expired"
+	admin := f.c.Token
+	f.c.Token = "orgb_expired"
 	f.show("unauthenticated", "GET", "/integrations", nil, http.StatusUnauthorized)
-	f.c.token = f.viewer
+	f.c.Token = f.viewer
 	f.show("forbidden", "POST", "/syncs", map[string]string{"kind": "manual"}, http.StatusForbidden)
-	f.c.token = admin
+	f.c.Token = admin
 	f.show("validation-failed", "POST", "/organizations",
 		map[string]string{"name": "", "domain": "com", "emailPlatform": "microsoft_365", "phone": "555"}, http.StatusUnprocessableEntity)
 	f.show("not-found", "GET", "/organizations/0198c5d0-0000-7000-8000-000000000000", nil, http.StatusNotFound)
@@ -24,11 +25,11 @@ func (f *frontend) signingIn() {
 
 // people adds the organizations of the story. Their ids are the first that the document shows.
 func (f *frontend) people() {
-	f.t.Helper()
+	f.T.Helper()
 	for _, name := range []string{
 		"Alpine Dental", "Bayside Legal", "Cedar architects", "Delta Foods", "Demo", "Summit Partners",
 	} {
-		f.org[name] = f.c.addOrganization(name, strings.ToLower(strings.ReplaceAll(name, " ", "-"))+".example.com")
+		f.org[name] = f.c.AddOrganization(name, strings.ToLower(strings.ReplaceAll(name, " ", "-"))+".example.com")
 	}
 	customer := func(id, name string, domains ...string) itgluetest.Organization {
 		return itgluetest.Organization{ID: id, Name: name, TypeName: "Customer", StatusName: "Active", Domains: domains}
@@ -58,11 +59,11 @@ func (f *frontend) integrationsPage() {
 }
 
 func (f *frontend) connectDialogue() {
-	f.show("test-key", "POST", "/integrations/itglue/test", credentials(simKey, "us"), http.StatusOK)
+	f.show("test-key", "POST", "/integrations/itglue/test", credentials(e2e.SimKey, "us"), http.StatusOK)
 	f.show("test-other-region", "POST", "/integrations/itglue/test", credentials(europeanKey, "us"), http.StatusOK)
 	f.show("connect-other-region", "POST", "/integrations/itglue/connect", credentials(europeanKey, "us"), http.StatusUnprocessableEntity)
-	f.show("connect", "POST", "/integrations/itglue/connect", credentials(simKey, "us"), http.StatusCreated)
-	f.show("already-connected", "POST", "/integrations/itglue/connect", credentials(simKey, "us"), http.StatusConflict)
+	f.show("connect", "POST", "/integrations/itglue/connect", credentials(e2e.SimKey, "us"), http.StatusCreated)
+	f.show("already-connected", "POST", "/integrations/itglue/connect", credentials(e2e.SimKey, "us"), http.StatusConflict)
 }
 
 // followingASync lets the sync that connecting has queued begin, and end.
@@ -70,11 +71,11 @@ func (f *frontend) followingASync() {
 	initial := f.integration().ActiveSync.ID
 	release := f.hold()
 	f.restart()
-	eventually(f.t, patience, "the first page", func() bool { return f.c.sync(initial).Progress.Done == 1000 })
+	e2e.Eventually(f.T, e2e.Patience, "the first page", func() bool { return f.c.Sync(initial).Progress.Done == 1000 })
 	f.show("sync-running", "GET", "/syncs/"+initial, nil, http.StatusOK)
 	f.show("sync-second", "POST", "/syncs", map[string]string{"kind": "manual"}, http.StatusOK)
 	release()
-	f.c.ended(initial)
+	f.c.Ended(initial)
 	f.show("sync-succeeded", "GET", "/syncs/"+initial, nil, http.StatusOK)
 	f.show("sync-changes", "GET", "/syncs/"+initial+"/changes?limit=2", nil, http.StatusOK)
 }
@@ -136,10 +137,10 @@ type imported struct {
 func (f *frontend) manualSync() {
 	f.glue.Rename("4001", "Alpine Dental Group")
 	preview := f.show("preview", "POST", "/syncs", map[string]string{"kind": "preview"}, http.StatusAccepted).ID
-	f.c.ended(preview)
+	f.c.Ended(preview)
 	f.show("preview-changes", "GET", "/syncs/"+preview+"/changes?status=planned", nil, http.StatusOK)
 	manual := f.show("manual", "POST", "/syncs", map[string]string{"kind": "manual"}, http.StatusAccepted).ID
-	f.c.ended(manual)
+	f.c.Ended(manual)
 	f.show("manual-changes", "GET", "/syncs/"+manual+"/changes?status=applied", nil, http.StatusOK)
 	f.show("history", "GET", "/syncs?limit=1", nil, http.StatusOK)
 }
@@ -173,8 +174,8 @@ func (f *frontend) deactivating() {
 func (f *frontend) cancelling() {
 	release := f.hold()
 	defer release()
-	id := call[syncView](f.c, "POST", "/syncs", map[string]string{"kind": "manual"}, http.StatusAccepted).ID
-	eventually(f.t, patience, "the first page", func() bool { return f.c.sync(id).Progress.Done == 1000 })
+	id := e2e.Call[e2e.SyncView](f.c, "POST", "/syncs", map[string]string{"kind": "manual"}, http.StatusAccepted).ID
+	e2e.Eventually(f.T, e2e.Patience, "the first page", func() bool { return f.c.Sync(id).Progress.Done == 1000 })
 	f.show("cancel", "POST", "/syncs/"+id+"/cancel", nil, http.StatusOK)
 }
 
@@ -200,20 +201,20 @@ func (f *frontend) heldRemovals() {
 
 	gone := f.heldSync().ID
 	f.show("release", "POST", "/syncs/"+gone+"/release", nil, http.StatusAccepted)
-	f.c.ended(gone)
+	f.c.Ended(gone)
 	f.show("released-changes", "GET", "/syncs/"+gone+"/changes?action=unmap", nil, http.StatusOK)
 }
 
 // rejectedKey revokes the key and lets a sync find out.
 func (f *frontend) rejectedKey() {
 	f.glue.RevokeKey(secondKey)
-	rejected := call[syncView](f.c, "POST", "/syncs", map[string]string{"kind": "manual"}, http.StatusAccepted).ID
-	eventually(f.t, patience, "the end of the sync", func() bool { return f.c.sync(rejected).Status == "failed" })
+	rejected := e2e.Call[e2e.SyncView](f.c, "POST", "/syncs", map[string]string{"kind": "manual"}, http.StatusAccepted).ID
+	e2e.Eventually(f.T, e2e.Patience, "the end of the sync", func() bool { return f.c.Sync(rejected).Status == "failed" })
 	f.show("sync-failed", "GET", "/syncs/"+rejected, nil, http.StatusOK)
 	f.show("attention", "GET", "/integrations/itglue", nil, http.StatusOK)
 	f.show("refresh-rejected", "POST", "/mappings/"+f.org["Alpine Dental"]+"/sync", nil, http.StatusUnprocessableEntity)
 	f.glue.AddKey(secondKey)
-	f.c.runSync("manual")
+	f.c.RunSync("manual")
 }
 
 func (f *frontend) notifications() {

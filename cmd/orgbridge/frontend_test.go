@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/orgbridge/orgbridge/docs"
+	"github.com/orgbridge/orgbridge/internal/e2e"
 )
 
 var update = flag.Bool("update", false, "write the examples of docs/frontend.md anew")
@@ -28,7 +29,7 @@ func TestFrontendDocument(t *testing.T) {
 		f.begin()
 		screen()
 	}
-	terminated(t, f.server)
+	e2e.Terminated(t, f.server)
 
 	written, err := os.ReadFile(frontendDocument)
 	if err != nil {
@@ -52,12 +53,12 @@ var examplePattern = regexp.MustCompile(`(?s)<!-- example (\S+)((?: \w+)*) -->\n
 
 // spliced returns the document with the examples of this run. Every example is shown, and every one that is shown is known.
 func (f *frontend) spliced(document string) string {
-	f.t.Helper()
+	f.T.Helper()
 	s := &steady{ids: map[string]string{}, counts: map[int]int{}, moments: f.moments}
 	played := map[string]example{}
 	for _, e := range f.examples {
 		if played[e.name].name != "" {
-			f.t.Errorf("there are two examples %s", e.name)
+			f.T.Errorf("there are two examples %s", e.name)
 		}
 		played[e.name] = e
 		e.rendered(s, nil) // in the order of the play, which is that of the made-up values
@@ -68,14 +69,14 @@ func (f *frontend) spliced(document string) string {
 		name, fields := parts[1], parts[2]
 		shown[name] = true
 		if played[name].name == "" {
-			f.t.Errorf("the document shows an example %s that is not played", name)
+			f.T.Errorf("the document shows an example %s that is not played", name)
 			return place
 		}
 		return "<!-- example " + name + fields + " -->\n" + played[name].rendered(s, strings.Fields(fields)) + "<!-- /example -->"
 	})
 	for name := range played {
 		if !shown[name] {
-			f.t.Errorf("the document does not show the example %s", name)
+			f.T.Errorf("the document does not show the example %s", name)
 		}
 	}
 	return document

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/orgbridge/orgbridge/internal/e2e"
 	"github.com/orgbridge/orgbridge/internal/event"
 	"github.com/orgbridge/orgbridge/internal/integration"
 	"github.com/orgbridge/orgbridge/internal/seal"
@@ -32,10 +33,10 @@ const (
 // BenchmarkMidnight has the daily syncs of 2,000 accounts with 50 organizations come due at once on one node, none of them with changes,
 // while people look at their mappings.
 func BenchmarkMidnight(b *testing.B) {
-	s := newSite(b, storetest.PostgresURL(b), "--organizations-file", directoryFile(b, nightOrganizations))
-	db := storetest.Open(b, s.database, store.Options{})
+	s := e2e.NewSite(b, storetest.PostgresURL(b), "--organizations-file", directoryFile(b, nightOrganizations))
+	db := storetest.Open(b, s.Database, store.Options{})
 	tokens := connectMany(b, s, db)
-	server := s.serve()
+	server := s.Serve()
 	for b.Loop() {
 		idle := visits(b, server, tokens, idleTime, func() bool { return false })
 		began := midnight(b, db)
@@ -55,28 +56,28 @@ func BenchmarkMidnight(b *testing.B) {
 		}
 		bar(b, percentile(night, 99).Seconds()/percentile(idle, 99).Seconds(), maxNightRatio, "p99-ratio")
 	}
-	terminated(b, server)
+	e2e.Terminated(b, server)
 }
 
 // connectMany connects all accounts to the same directory, each with a key of its own. One has its initial sync; the others get a copy of
 // what came of it. It returns tokens of some.
-func connectMany(b *testing.B, s *site, db *store.Store) (tokens []string) {
+func connectMany(b *testing.B, s *e2e.Site, db *store.Store) (tokens []string) {
 	b.Helper()
-	server := s.serve()
-	c := server.client(s.newAccount())
+	server := s.Serve()
+	c := server.Client(s.NewAccount())
 	for i := range nightOrganizations {
-		c.addOrganization(fmt.Sprintf("Organization %d", i+1), fmt.Sprintf("o%d.example.com", i+1))
+		c.AddOrganization(fmt.Sprintf("Organization %d", i+1), fmt.Sprintf("o%d.example.com", i+1))
 	}
-	c.ended(c.connect().ID)
-	terminated(b, server)
+	c.Ended(c.Connect().ID)
+	e2e.Terminated(b, server)
 	model := storetest.Value[string](b, db, "SELECT account_id::text FROM integrations")
 	service := integration.NewService(integration.Config{
-		Store: db, Keyset: s.loadKeyset(), Starter: nobody{}, Now: now, Logger: slog.New(slog.DiscardHandler),
-		ITGlue: integration.NewDialer(map[itglue.Region]string{itglue.RegionUS: s.sim.base}, 0),
+		Store: db, Keyset: keysetOf(s), Starter: nobody{}, Now: now, Logger: slog.New(slog.DiscardHandler),
+		ITGlue: integration.NewDialer(map[itglue.Region]string{itglue.RegionUS: s.Sim.Base}, 0),
 	})
-	inParallel(nightAccounts-1, func(i int) {
+	e2e.InParallel(nightAccounts-1, func(i int) {
 		key := fmt.Sprintf("ITG.night%027d", i)
-		call[any](s.sim, "POST", "/_sim/keys", map[string]string{"key": key}, http.StatusNoContent)
+		e2e.Call[any](s.Sim, "POST", "/_sim/keys", map[string]string{"key": key}, http.StatusNoContent)
 		if _, err := service.Connect(b.Context(), storetest.Account(b, db), event.Actor{}, key, "us"); err != nil {
 			b.Error(err)
 		}
@@ -84,7 +85,7 @@ func connectMany(b *testing.B, s *site, db *store.Store) (tokens []string) {
 	copyAccount(b, db, model)
 	accounts := storetest.Value[string](b, db, "SELECT string_agg(account_id::text, ' ') FROM (SELECT account_id FROM integrations LIMIT 10) a")
 	for account := range strings.FieldsSeq(accounts) {
-		tokens = append(tokens, s.cli("token", "create", "--account", account, "--role", "viewer", "--name", "bench"))
+		tokens = append(tokens, s.CLI("token", "create", "--account", account, "--role", "viewer", "--name", "bench"))
 	}
 	return tokens
 }
@@ -94,18 +95,18 @@ type nobody struct{}
 
 func (nobody) StartSoon(context.Context, string, string, int) error { return nil }
 
-func (s *site) loadKeyset() *seal.Keyset {
-	s.t.Helper()
-	for _, variable := range s.env {
+func keysetOf(s *e2e.Site) *seal.Keyset {
+	s.T.Helper()
+	for _, variable := range s.Env {
 		if file, ok := strings.CutPrefix(variable, "ORGBRIDGE_KEYSET="); ok {
 			keyset, err := seal.Load(file)
 			if err != nil {
-				s.t.Fatal(err)
+				s.T.Fatal(err)
 			}
 			return keyset
 		}
 	}
-	s.t.Fatal("no keyset")
+	s.T.Fatal("no keyset")
 	return nil
 }
 
@@ -163,7 +164,7 @@ func checkNight(b *testing.B, db *store.Store) {
 
 // visits asks for mappings, at a steady pace however long the answers take, for so long or until it is over. It returns how long the
 // answers took.
-func visits(b *testing.B, server *server, tokens []string, limit time.Duration, over func() bool) (times []time.Duration) {
+func visits(b *testing.B, server *e2e.Server, tokens []string, limit time.Duration, over func() bool) (times []time.Duration) {
 	b.Helper()
 	var mu sync.Mutex
 	var under sync.WaitGroup
@@ -172,7 +173,7 @@ func visits(b *testing.B, server *server, tokens []string, limit time.Duration, 
 	const aSecond = int(time.Second / visitEvery)
 	for i := 1; i <= int(limit/visitEvery) && (i%aSecond > 0 || !over()); i++ {
 		<-pace.C
-		c := server.client(tokens[i%len(tokens)])
+		c := server.Client(tokens[i%len(tokens)])
 		under.Go(func() {
 			took := visit(b, c)
 			mu.Lock()
@@ -184,10 +185,10 @@ func visits(b *testing.B, server *server, tokens []string, limit time.Duration, 
 	return times
 }
 
-func visit(b *testing.B, c client) time.Duration {
+func visit(b *testing.B, c e2e.Client) time.Duration {
 	b.Helper()
 	began := time.Now()
-	status, body := c.do("GET", "/mappings", nil)
+	status, body := c.Do("GET", "/mappings", nil)
 	took := time.Since(began)
 	if status != http.StatusOK || strings.Count(string(body), `"organization":`) != nightOrganizations {
 		b.Errorf("status %d: %s", status, body)

@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/orgbridge/orgbridge/internal/e2e"
 )
 
 // TestReadmeFirstFiveMinutes pastes the commands of the README into the demo, one after the other, and puts the ids of the answers in
@@ -22,10 +24,10 @@ func TestReadmeFirstFiveMinutes(t *testing.T) {
 		t.Fatalf("%d commands in the README: %q", len(commands), commands)
 	}
 	out, stop := startRun(t, nil, "demo", "--addr", "127.0.0.1:0")
-	eventually(t, patience, "the printed commands", func() bool { return strings.Count(out.String(), "\n  curl ") == 3 })
+	e2e.Eventually(t, e2e.Patience, "the printed commands", func() bool { return strings.Count(out.String(), "\n  curl ") == 3 })
 	lines := strings.Split(out.String(), "\n")
 	address, token := strings.TrimPrefix(lines[0], "Address: "), strings.TrimPrefix(lines[1], "Token:   ")
-	c := client{t: t, base: address + "/api/v1", token: token}
+	c := e2e.Client{T: t, Base: address + "/api/v1", Token: token}
 
 	shell := strings.NewReplacer("$ADDRESS", address, "$TOKEN", token)
 	known := map[string]string{}
@@ -34,11 +36,11 @@ func TestReadmeFirstFiveMinutes(t *testing.T) {
 			command = strings.ReplaceAll(command, name, value)
 		}
 		learn(t, known, command, paste(t, shell.Replace(command)))
-		eventually(t, patience, "the end of the sync", func() bool {
-			return call[integrationView](c, "GET", "/integrations/itglue", nil, http.StatusOK).ActiveSync == nil
+		e2e.Eventually(t, e2e.Patience, "the end of the sync", func() bool {
+			return e2e.Call[e2e.IntegrationView](c, "GET", "/integrations/itglue", nil, http.StatusOK).ActiveSync == nil
 		})
 	}
-	if name := c.row(known["ORGANIZATION_ID"]).Organization.Name; name != "Northwind Traders" {
+	if name := c.Row(known["ORGANIZATION_ID"]).Organization.Name; name != "Northwind Traders" {
 		t.Errorf("in the end the organization is called %q", name)
 	}
 	if code := stop(); code != exitOK {

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/orgbridge/orgbridge/internal/e2e"
 )
 
 // result is what a command did.
@@ -214,9 +216,9 @@ func TestTakenAddress(t *testing.T) {
 }
 
 // startRun runs a command in the background. The stop function ends it and returns its exit code.
-func startRun(t *testing.T, env map[string]string, args ...string) (out *output, stop func() int) {
+func startRun(t *testing.T, env map[string]string, args ...string) (out *e2e.Output, stop func() int) {
 	t.Helper()
-	out = &output{}
+	out = &e2e.Output{}
 	ctx, cancel := context.WithCancel(t.Context())
 	code := make(chan int, 1)
 	go func() { code <- run(ctx, args, func(name string) string { return env[name] }, out, out) }()
@@ -235,7 +237,7 @@ func TestDemoCommandsWorkWhenPasted(t *testing.T) {
 		}
 	}
 	out, stop := startRun(t, nil, "demo", "--addr", "127.0.0.1:0")
-	eventually(t, patience, "the printed commands", func() bool { return strings.Count(out.String(), "\n  curl ") == 3 })
+	e2e.Eventually(t, e2e.Patience, "the printed commands", func() bool { return strings.Count(out.String(), "\n  curl ") == 3 })
 	lines := strings.Split(out.String(), "\n")
 	address, ok := strings.CutPrefix(lines[0], "Address: ")
 	token, ok2 := strings.CutPrefix(lines[1], "Token:   ")
@@ -243,10 +245,10 @@ func TestDemoCommandsWorkWhenPasted(t *testing.T) {
 		t.Fatalf("printed:\n%s", out.String())
 	}
 
-	c := client{t: t, base: address + "/api/v1", token: token}
+	c := e2e.Client{T: t, Base: address + "/api/v1", Token: token}
 	paste(t, lines[4])
-	eventually(t, patience, "the end of the initial sync", func() bool {
-		in := call[integrationView](c, "GET", "/integrations/itglue", nil, http.StatusOK)
+	e2e.Eventually(t, e2e.Patience, "the end of the initial sync", func() bool {
+		in := e2e.Call[e2e.IntegrationView](c, "GET", "/integrations/itglue", nil, http.StatusOK)
 		return in.ActiveSync == nil && in.LastSync != nil && in.LastSync.Status == "succeeded"
 	})
 	if rows := paste(t, lines[5]); strings.Count(rows, `"active"`) != 6 || !strings.Contains(rows, `"ambiguous"`) {
@@ -277,7 +279,7 @@ func TestRequestInFlightIsFinished(t *testing.T) {
 	token := strings.TrimSpace(runCommand(t, env, "token", "create", "--account", id, "--role", "admin", "--name", "t").stdout)
 	out, stop := startRun(t, env, "serve")
 	var address string
-	eventually(t, patience, "the address", func() bool {
+	e2e.Eventually(t, e2e.Patience, "the address", func() bool {
 		_, rest, _ := strings.Cut(out.String(), "address=http://")
 		address, _, _ = strings.Cut(rest, "\n")
 		return strings.Contains(rest, "\n")
@@ -298,7 +300,7 @@ func TestRequestInFlightIsFinished(t *testing.T) {
 
 	ended := make(chan int, 1)
 	go func() { ended <- stop() }()
-	eventually(t, patience, "the server to refuse connections", func() bool {
+	e2e.Eventually(t, e2e.Patience, "the server to refuse connections", func() bool {
 		other, err := dialer.DialContext(t.Context(), "tcp", address)
 		if err == nil {
 			other.Close()

@@ -20,7 +20,10 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-var errNoBinaries = errors.New("no PostgreSQL on this machine")
+var (
+	errNoBinaries = errors.New("no PostgreSQL on this machine")
+	errEnded      = errors.New("the server ended by itself")
+)
 
 const clusterPrefix = "orgbridge-test-postgres-"
 
@@ -44,7 +47,7 @@ func startCluster() (*cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &cluster{dir: dir, done: make(chan struct{})}
+	c := &cluster{dir: dir}
 	if err := c.start(bin); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
@@ -58,26 +61,35 @@ func (c *cluster) start(bin string) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	data := filepath.Join(c.dir, "data")
-	initdb := exec.CommandContext(ctx, filepath.Join(bin, "initdb"), "--pgdata="+data, "--username=postgres", "--auth=trust", "--encoding=UTF8",
+	initdb := exec.CommandContext(ctx, filepath.Join(bin, "initdb"), "--pgdata="+c.data(), "--username=postgres", "--auth=trust", "--encoding=UTF8",
 		"--locale=C", "--no-sync", "--no-instructions")
 	initdb.Dir, initdb.SysProcAttr = c.dir, &syscall.SysProcAttr{Credential: credential}
 	if out, err := initdb.CombinedOutput(); err != nil {
 		return fmt.Errorf("initdb: %w: %s", err, out)
 	}
-	port, err := freePort(ctx)
-	if err != nil {
-		return err
+	return c.runOnFreePort(bin, credential)
+}
+
+// runOnFreePort tries another port when somebody else takes the free one before the server does.
+func (c *cluster) runOnFreePort(bin string, credential *syscall.Credential) (err error) {
+	for range 5 {
+		port, portErr := freePort(context.Background())
+		if portErr != nil {
+			return portErr
+		}
+		c.url = fmt.Sprintf("postgres://postgres@127.0.0.1:%d/postgres?sslmode=disable", port)
+		if err = c.run(bin, port, credential); !errors.Is(err, errEnded) {
+			return err
+		}
 	}
-	c.url = fmt.Sprintf("postgres://postgres@127.0.0.1:%d/postgres?sslmode=disable", port)
-	return c.run(bin, data, port, credential)
+	return err
 }
 
 // run starts the server and waits until it answers.
-func (c *cluster) run(bin, data string, port int, credential *syscall.Credential) error {
+func (c *cluster) run(bin string, port int, credential *syscall.Credential) error {
 	ctx, cancel := context.WithCancel(context.Background())
-	c.cancel = cancel
-	postgres := exec.CommandContext(ctx, filepath.Join(bin, "postgres"), "-D", data, "-p", strconv.Itoa(port),
+	c.cancel, c.done = cancel, make(chan struct{})
+	postgres := exec.CommandContext(ctx, filepath.Join(bin, "postgres"), "-D", c.data(), "-p", strconv.Itoa(port),
 		"-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "max_connections=400", "-c", "fsync=off",
 		"-c", "synchronous_commit=off", "-c", "full_page_writes=off", "-c", "shared_buffers=64MB", "-c", "autovacuum=off")
 	var output bytes.Buffer
@@ -114,19 +126,38 @@ func (c *cluster) await() error {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		conn, err := pgx.Connect(ctx, c.url)
+		err := c.answers(ctx)
 		if err == nil {
-			return conn.Close(ctx)
+			return nil
 		}
 		select {
 		case <-c.done:
-			return c.exit
+			return fmt.Errorf("%w: %w", errEnded, c.exit)
 		case <-ctx.Done():
 			return err
 		case <-tick.C:
 		}
 	}
 }
+
+// answers tells whether this very server is there: the one behind its port may be another one that took it first.
+func (c *cluster) answers(ctx context.Context) (err error) {
+	conn, err := pgx.Connect(ctx, c.url)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, conn.Close(ctx)) }()
+	var data string
+	if err := conn.QueryRow(ctx, "SHOW data_directory").Scan(&data); err != nil {
+		return err
+	}
+	if data != c.data() {
+		return fmt.Errorf("the server of %s is on this port", data)
+	}
+	return nil
+}
+
+func (c *cluster) data() string { return filepath.Join(c.dir, "data") }
 
 func (c *cluster) stop() error {
 	c.cancel()
