@@ -30,8 +30,11 @@ const clusterPrefix = "orgbridge-test-postgres-"
 // cluster is a throw-away PostgreSQL that runs as a child of the test process and dies with it.
 type cluster struct {
 	dir    string
+	bin    string
+	port   int
+	user   *syscall.Credential // nil means our own
 	url    string
-	cancel func()
+	cancel func()        // ends the server at once
 	done   chan struct{} // closed when the server has ended
 	exit   error         // why; read it after done
 }
@@ -47,38 +50,36 @@ func startCluster() (*cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &cluster{dir: dir}
-	if err := c.start(bin); err != nil {
+	c := &cluster{dir: dir, bin: bin}
+	if err := c.start(); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	return c, nil
 }
 
-func (c *cluster) start(bin string) error {
-	credential, err := ordinaryUser(c.dir)
-	if err != nil {
+func (c *cluster) start() (err error) {
+	if c.user, err = ordinaryUser(c.dir); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	initdb := exec.CommandContext(ctx, filepath.Join(bin, "initdb"), "--pgdata="+c.data(), "--username=postgres", "--auth=trust", "--encoding=UTF8",
+	initdb := exec.CommandContext(ctx, filepath.Join(c.bin, "initdb"), "--pgdata="+c.data(), "--username=postgres", "--auth=trust", "--encoding=UTF8",
 		"--locale=C", "--no-sync", "--no-instructions")
-	initdb.Dir, initdb.SysProcAttr = c.dir, &syscall.SysProcAttr{Credential: credential}
+	initdb.Dir, initdb.SysProcAttr = c.dir, &syscall.SysProcAttr{Credential: c.user}
 	if out, err := initdb.CombinedOutput(); err != nil {
 		return fmt.Errorf("initdb: %w: %s", err, out)
 	}
-	return c.runOnFreePort(bin, credential)
+	return c.runOnFreePort()
 }
 
 // runOnFreePort tries another port when somebody else takes the free one before the server does.
-func (c *cluster) runOnFreePort(bin string, credential *syscall.Credential) (err error) {
+func (c *cluster) runOnFreePort() (err error) {
 	for range 5 {
-		port, portErr := freePort(context.Background())
-		if portErr != nil {
-			return portErr
+		if c.port, err = freePort(context.Background()); err != nil {
+			return err
 		}
-		c.url = fmt.Sprintf("postgres://postgres@127.0.0.1:%d/postgres?sslmode=disable", port)
-		if err = c.run(bin, port, credential); !errors.Is(err, errEnded) {
+		c.url = fmt.Sprintf("postgres://postgres@127.0.0.1:%d/postgres?sslmode=disable", c.port)
+		if err = c.run(); !errors.Is(err, errEnded) {
 			return err
 		}
 	}
@@ -86,18 +87,17 @@ func (c *cluster) runOnFreePort(bin string, credential *syscall.Credential) (err
 }
 
 // run starts the server and waits until it answers.
-func (c *cluster) run(bin string, port int, credential *syscall.Credential) error {
+func (c *cluster) run() error {
 	ctx, cancel := context.WithCancel(context.Background())
 	c.cancel, c.done = cancel, make(chan struct{})
-	postgres := exec.CommandContext(ctx, filepath.Join(bin, "postgres"), "-D", c.data(), "-p", strconv.Itoa(port),
-		"-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "max_connections=400", "-c", "fsync=off",
-		"-c", "synchronous_commit=off", "-c", "full_page_writes=off", "-c", "shared_buffers=64MB", "-c", "autovacuum=off")
+	postgres := exec.CommandContext(ctx, filepath.Join(c.bin, "postgres"), "-D", c.data(), "-p", strconv.Itoa(c.port),
+		"-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "max_connections=400", "-c", "fsync=off", "-c", "full_page_writes=off", "-c", "shared_buffers=64MB", "-c", "autovacuum=off")
 	var output bytes.Buffer
 	postgres.Dir, postgres.Stdout, postgres.Stderr = c.dir, &output, &output
-	postgres.SysProcAttr = dieWithParent(credential)
+	postgres.SysProcAttr = dieWithParent(c.user)
 	postgres.Cancel = func() error { return postgres.Process.Signal(syscall.SIGQUIT) }
 	postgres.WaitDelay = 5 * time.Second
-	started := make(chan error, 1)
+	started, done := make(chan error, 1), c.done
 	go func() {
 		// The signal at the parent's death is tied to the thread that started the child, so that thread is kept.
 		runtime.LockOSThread()
@@ -105,7 +105,7 @@ func (c *cluster) run(bin string, port int, credential *syscall.Credential) erro
 		started <- err
 		if err == nil {
 			c.exit = postgres.Wait()
-			close(c.done)
+			close(done)
 		}
 	}()
 	if err := <-started; err != nil {

@@ -1,0 +1,97 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Server is a PostgreSQL server of one test, which may be stopped, and parts of it killed, without harm to other tests. It keeps what it
+// has committed, and its port.
+type Server struct {
+	// URL is that of a database with nothing in it.
+	URL string
+
+	tb      testing.TB
+	cluster *cluster
+}
+
+// NewServer starts a server that is removed when the test ends. It skips the test when there is no PostgreSQL on this machine.
+func NewServer(tb testing.TB) *Server {
+	tb.Helper()
+	c, err := startCluster()
+	switch {
+	case errors.Is(err, errNoBinaries) && os.Getenv("ORGBRIDGE_TEST_POSTGRES") != "require":
+		tb.Skip(skipped)
+	case err != nil:
+		tb.Fatalf("start a PostgreSQL server: %v", err)
+	}
+	s := &Server{URL: c.url, tb: tb, cluster: c}
+	tb.Cleanup(func() {
+		if err := c.stop(); err != nil {
+			tb.Errorf("remove the PostgreSQL server: %v", err)
+		}
+	})
+	return s
+}
+
+// Stop ends the server at once, as "pg_ctl stop -m immediate" does: nothing is finished, and the next start recovers.
+func (s *Server) Stop() {
+	s.tb.Helper()
+	s.cluster.cancel()
+	<-s.cluster.done
+}
+
+// Start starts a stopped server again and returns when it answers.
+func (s *Server) Start() {
+	s.tb.Helper()
+	if err := s.cluster.run(); err != nil {
+		s.tb.Fatalf("start the PostgreSQL server again: %v", err)
+	}
+}
+
+// KillBackend kills the process of one connection, which is not the caller's own. The server then cuts all connections and recovers by
+// itself.
+func (s *Server) KillBackend(pid int) {
+	s.tb.Helper()
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		s.tb.Fatalf("kill backend %d: %v", pid, err)
+	}
+}
+
+// Backends returns the processes of all clients' connections.
+func (s *Server) Backends() (pids []int) {
+	s.tb.Helper()
+	ctx := context.WithoutCancel(s.tb.Context())
+	conn, err := pgx.Connect(ctx, s.URL)
+	if err != nil {
+		s.tb.Fatal(err)
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	rows, err := conn.Query(ctx, "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()")
+	if err != nil {
+		s.tb.Fatal(err)
+	}
+	if pids, err = pgx.CollectRows(rows, pgx.RowTo[int]); err != nil {
+		s.tb.Fatal(err)
+	}
+	return pids
+}
+
+// Tool returns the path of a program that comes with PostgreSQL, such as pg_dump. It skips the test where there is none.
+func Tool(tb testing.TB, name string) string {
+	tb.Helper()
+	bin, err := binaries()
+	if errors.Is(err, errNoBinaries) && os.Getenv("ORGBRIDGE_TEST_POSTGRES") != "require" {
+		tb.Skip(skipped)
+	}
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return filepath.Join(bin, name)
+}
