@@ -62,14 +62,16 @@ func newNode(ctx context.Context, c config.Config, r roles, logger *slog.Logger)
 func (n *node) wire(c config.Config, r roles, keyset *seal.Keyset) (err error) {
 	dialer := integration.NewDialer(c.ITGlueURLs, c.ITGlueRequestsPer5Minutes)
 	connections := integration.NewService(integration.Config{Store: n.db, Keyset: keyset, ITGlue: dialer, Now: now, Logger: n.logger})
-	runner := orgsync.NewRunner(orgsync.RunnerConfig{
-		Syncs: n.db, State: n.db, Releases: n.db, Connections: connections, Now: now, Logger: n.logger,
-	})
-	n.jobs, err = jobs.New(jobs.Config{
-		Pool: n.db.PostgresPool(), SQLite: n.db.SQLite(), Workers: r.workers, Sync: runner, Sweeps: n.db,
+	runs := orgsync.RunnerConfig{Syncs: n.db, State: n.db, Releases: n.db, Connections: connections, Now: now, Logger: n.logger}
+	work := jobs.Config{
+		Pool: n.db.PostgresPool(), SQLite: n.db.SQLite(), Workers: r.workers, Sweeps: n.db,
 		Nights: orgsync.NewNights(n.db, n.logger), Logger: n.logger,
-	})
-	if err != nil {
+	}
+	if err := tune(&runs, &work); err != nil {
+		return err
+	}
+	work.Sync = orgsync.NewRunner(runs)
+	if n.jobs, err = jobs.New(work); err != nil {
 		return err
 	}
 	connections.Starter = n.jobs

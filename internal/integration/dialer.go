@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/orgbridge/orgbridge/internal/errs"
+	"github.com/orgbridge/orgbridge/internal/failpoint"
 	"github.com/orgbridge/orgbridge/pkg/itglue"
 )
 
@@ -18,7 +19,7 @@ type Dialer struct {
 // NewDialer returns a dialer. urls overrides the address of a region, for a simulator; requestsPer5Minutes is the limit per key.
 func NewDialer(urls map[itglue.Region]string, requestsPer5Minutes int) *Dialer {
 	return &Dialer{
-		base:     itglue.Config{Transport: itglue.NewTransport(), UserAgent: "orgbridge"},
+		base:     itglue.Config{Transport: failpoint.Transport(itglue.NewTransport()), UserAgent: "orgbridge"},
 		limiters: itglue.NewLimiters(requestsPer5Minutes),
 		urls:     urls,
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/orgbridge/orgbridge/internal/errs"
 	"github.com/orgbridge/orgbridge/internal/event"
+	"github.com/orgbridge/orgbridge/internal/failpoint"
 	"github.com/orgbridge/orgbridge/internal/seal"
 	"github.com/orgbridge/orgbridge/pkg/itglue"
 )
@@ -50,6 +51,7 @@ func NewService(c Config) *Service { return &Service{Config: c} }
 // It answers [errs.AlreadyConnected], [errs.ITGlueKeyRejected] (with the param regionHint when another region accepts the key) or one
 // of the other IT Glue codes.
 func (s *Service) Connect(ctx context.Context, accountID string, by event.Actor, apiKey, region string) (Integration, error) {
+	ctx = failpoint.Mark(ctx, failpoint.Start, accountID)
 	_, err := s.Store.Integration(ctx, accountID)
 	if err == nil {
 		return Integration{}, errs.New(errs.AlreadyConnected, "The account is already connected to IT Glue.")

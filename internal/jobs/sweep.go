@@ -9,6 +9,7 @@ import (
 
 	"github.com/riverqueue/river"
 
+	"github.com/orgbridge/orgbridge/internal/failpoint"
 	"github.com/orgbridge/orgbridge/internal/orgsync"
 )
 
@@ -52,6 +53,7 @@ type sweepWorker struct {
 func (*sweepWorker) Timeout(*river.Job[sweepArgs]) time.Duration { return sweepTimeout }
 
 func (w *sweepWorker) Work(ctx context.Context, _ *river.Job[sweepArgs]) error {
+	ctx = failpoint.Mark(ctx, failpoint.Sweep, "")
 	var failed []error
 	if _, err := w.store.TakeOverSyncs(ctx); err != nil {
 		failed = append(failed, fmt.Errorf("take over syncs: %w", err))

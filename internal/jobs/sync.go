@@ -9,6 +9,7 @@ import (
 	"github.com/riverqueue/river/rivertype"
 	"golang.org/x/time/rate"
 
+	"github.com/orgbridge/orgbridge/internal/failpoint"
 	"github.com/orgbridge/orgbridge/internal/orgsync"
 )
 
@@ -117,7 +118,13 @@ func (j *Jobs) insert(ctx context.Context, queue string, args []syncArgs) ([]*ri
 	for i := range args {
 		params[i] = river.InsertManyParams{Args: args[i], InsertOpts: &river.InsertOpts{Queue: queue}}
 	}
+	if err := failpoint.Hit(ctx, failpoint.Before, "enqueue syncs"); err != nil {
+		return nil, fmt.Errorf("enqueue syncs: %w", err)
+	}
 	results, err := j.engine.InsertMany(ctx, params)
+	if err == nil {
+		err = failpoint.Hit(ctx, failpoint.After, "enqueue syncs")
+	}
 	if err != nil {
 		return nil, fmt.Errorf("enqueue syncs: %w", err)
 	}

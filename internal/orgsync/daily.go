@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/orgbridge/orgbridge/internal/failpoint"
 	"github.com/orgbridge/orgbridge/internal/integration"
 	"github.com/orgbridge/orgbridge/internal/schedule"
 )
@@ -103,7 +104,7 @@ func (n *Nights) Start(ctx context.Context, accountIDs []string) (started []Fenc
 		if ctx.Err() != nil {
 			break
 		}
-		f, begun, err := n.store.StartDaily(ctx, accountID, uuid.Must(uuid.NewV7()).String())
+		f, begun, err := n.store.StartDaily(failpoint.Mark(ctx, failpoint.Night, accountID), accountID, uuid.Must(uuid.NewV7()).String())
 		switch {
 		case err != nil:
 			n.logger.ErrorContext(ctx, "daily sync not started", "account", accountID, "error", err)

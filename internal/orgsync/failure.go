@@ -26,13 +26,15 @@ type decision struct {
 }
 
 // decideFailure: what may go better later is tried again, after 5 s, 20 s and 80 s or as long as IT Glue asks for; the rest has failed.
+// What nobody foresaw, a panic too, may be gone the next time: a night is not given up for it.
 func decideFailure(attempt int, err error) decision {
 	failed := known(err)
 	d := decision{failure: &Failure{Code: failed.Code, Detail: failed.Detail}}
 	switch failed.Code {
 	case errs.ITGlueKeyRejected:
 		d.credentials = CredentialsRejected
-	case errs.ITGlueRateLimited, errs.ITGlueUnavailable, errs.ITGlueTimeout, errs.ITGlueBadAnswer, errs.Unavailable:
+	case errs.ITGlueRateLimited, errs.ITGlueUnavailable, errs.ITGlueTimeout, errs.ITGlueBadAnswer, errs.Unavailable,
+		errs.Internal:
 		d.requeue = attempt+1 < maxAttempts
 		d.delay = max(failed.RetryAfter, jittered(attempt))
 	default:

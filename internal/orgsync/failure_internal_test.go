@@ -22,7 +22,7 @@ func TestDecideFailure(t *testing.T) {
 		credentials Credentials
 		atLeast     time.Duration
 	}{
-		"CancelledCallIsOurFault": {err: fmt.Errorf("list: %w", context.Canceled), code: errs.Internal},
+		"CancelledCallIsOurFault": {err: fmt.Errorf("list: %w", context.Canceled), requeue: true, code: errs.Internal},
 		"DatabaseTooSlow": {
 			err: errs.New(errs.Unavailable, "x").Because(context.DeadlineExceeded), requeue: true, code: errs.Unavailable,
 		},
@@ -30,17 +30,18 @@ func TestDecideFailure(t *testing.T) {
 			err: fmt.Errorf("%w: %w", &itglue.Error{Kind: itglue.KindUnavailable}, context.DeadlineExceeded), requeue: true,
 			code: errs.ITGlueUnavailable,
 		},
-		"UnavailableIsTriedAgain":    {err: &itglue.Error{Kind: itglue.KindUnavailable}, requeue: true, code: errs.ITGlueUnavailable, atLeast: retryBase / 2},
-		"LaterAttemptsWaitLonger":    {attempt: 2, err: &itglue.Error{Kind: itglue.KindTimeout}, requeue: true, code: errs.ITGlueTimeout, atLeast: 40 * time.Second},
-		"LastAttemptFails":           {attempt: 3, err: &itglue.Error{Kind: itglue.KindUnavailable}, code: errs.ITGlueUnavailable},
-		"RetryAfterIsObeyed":         {err: limited, requeue: true, code: errs.ITGlueRateLimited, atLeast: time.Hour},
-		"RubbishIsTriedAgain":        {err: &itglue.Error{Kind: itglue.KindMalformed}, requeue: true, code: errs.ITGlueBadAnswer},
-		"NoListIsABadAnswer":         {err: &itglue.Error{Kind: itglue.KindNotFound}, requeue: true, code: errs.ITGlueBadAnswer},
-		"RejectedKeyFailsAtOnce":     {err: &itglue.Error{Kind: itglue.KindRejectedKey}, code: errs.ITGlueKeyRejected, credentials: CredentialsRejected},
-		"IncompleteListingGivesUp":   {err: errs.New(errs.ITGlueListingIncomplete, "x"), code: errs.ITGlueListingIncomplete},
-		"UnforeseenFailsWithoutText": {err: errors.New("secret"), code: errs.Internal},
-		"DatabaseAwayIsTriedAgain":   {err: errs.New(errs.Unavailable, "x"), requeue: true, code: errs.Unavailable},
-		"TooLongIsATimeout":          {err: fmt.Errorf("x: %w", context.DeadlineExceeded), requeue: true, code: errs.ITGlueTimeout},
+		"UnavailableIsTriedAgain":           {err: &itglue.Error{Kind: itglue.KindUnavailable}, requeue: true, code: errs.ITGlueUnavailable, atLeast: retryBase / 2},
+		"LaterAttemptsWaitLonger":           {attempt: 2, err: &itglue.Error{Kind: itglue.KindTimeout}, requeue: true, code: errs.ITGlueTimeout, atLeast: 40 * time.Second},
+		"LastAttemptFails":                  {attempt: 3, err: &itglue.Error{Kind: itglue.KindUnavailable}, code: errs.ITGlueUnavailable},
+		"RetryAfterIsObeyed":                {err: limited, requeue: true, code: errs.ITGlueRateLimited, atLeast: time.Hour},
+		"RubbishIsTriedAgain":               {err: &itglue.Error{Kind: itglue.KindMalformed}, requeue: true, code: errs.ITGlueBadAnswer},
+		"NoListIsABadAnswer":                {err: &itglue.Error{Kind: itglue.KindNotFound}, requeue: true, code: errs.ITGlueBadAnswer},
+		"RejectedKeyFailsAtOnce":            {err: &itglue.Error{Kind: itglue.KindRejectedKey}, code: errs.ITGlueKeyRejected, credentials: CredentialsRejected},
+		"IncompleteListingGivesUp":          {err: errs.New(errs.ITGlueListingIncomplete, "x"), code: errs.ITGlueListingIncomplete},
+		"UnforeseenIsTriedAgainWithoutText": {err: errors.New("secret"), requeue: true, code: errs.Internal, atLeast: retryBase / 2},
+		"UnforeseenFailsInTheEnd":           {attempt: 3, err: errors.New("secret"), code: errs.Internal},
+		"DatabaseAwayIsTriedAgain":          {err: errs.New(errs.Unavailable, "x"), requeue: true, code: errs.Unavailable},
+		"TooLongIsATimeout":                 {err: fmt.Errorf("x: %w", context.DeadlineExceeded), requeue: true, code: errs.ITGlueTimeout},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -33,6 +33,11 @@ func holdLease(parent context.Context, r *Runner, f Fence, begun Progress) *leas
 
 // keep renews the lease between the beats of the work, which may wait long for IT Glue.
 func (l *lease) keep() {
+	defer func() {
+		if p := recover(); p != nil { // or it would take the whole process along
+			l.cancel(panicked(p))
+		}
+	}()
 	ticker := time.NewTicker(l.runner.Lease / 3)
 	defer ticker.Stop()
 	for {
@@ -68,6 +73,14 @@ func (l *lease) beat(ctx context.Context, p *Progress) error {
 		l.cancel(err)
 	case time.Since(l.renewed) > l.runner.Lease:
 		l.cancel(errs.New(errs.Fenced, "The lease of the sync ran out.").Because(err))
+	}
+	return err
+}
+
+// whyEnded is why the lease ended, for a run that ended with an error because it did; otherwise it is that error.
+func (l *lease) whyEnded(err error) error {
+	if cause := context.Cause(l.ctx); cause != nil {
+		return cause
 	}
 	return err
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/orgbridge/orgbridge/internal/errs"
+	"github.com/orgbridge/orgbridge/internal/failpoint"
 	"github.com/orgbridge/orgbridge/internal/integration"
 	"github.com/orgbridge/orgbridge/internal/mapping"
 	"github.com/orgbridge/orgbridge/pkg/itglue"
@@ -19,8 +20,8 @@ const (
 	// DefaultLease is how long a sync stays its owner's without a heartbeat. With the sweeper's interval it bounds how long the work
 	// of a killed node rests.
 	DefaultLease = 15 * time.Second
-	// runDeadline ends a run that makes no end of itself.
-	runDeadline = 30 * time.Minute
+	// DefaultDeadline ends a run that makes no end of itself.
+	DefaultDeadline = 30 * time.Minute
 	// recordDeadline bounds the last write of a run, which is made even when the run was cancelled.
 	recordDeadline = 10 * time.Second
 	// maxReads bounds the reads by id of one run. What is missing beyond it stays unread and is therefore held.
@@ -30,7 +31,7 @@ const (
 	batchSize = 10000
 )
 
-// RunnerConfig is what a [Runner] needs. Lease zero means [DefaultLease].
+// RunnerConfig is what a [Runner] needs. Zero means [DefaultLease] and [DefaultDeadline].
 type RunnerConfig struct {
 	Syncs       SyncStore
 	State       StateStore
@@ -39,6 +40,7 @@ type RunnerConfig struct {
 	Now         func() time.Time
 	Logger      *slog.Logger
 	Lease       time.Duration
+	Deadline    time.Duration
 }
 
 // Runner does the work of syncs: list, plan, apply.
@@ -51,12 +53,16 @@ func NewRunner(c RunnerConfig) *Runner {
 	if c.Lease == 0 {
 		c.Lease = DefaultLease
 	}
+	if c.Deadline == 0 {
+		c.Deadline = DefaultDeadline
+	}
 	return &Runner{RunnerConfig: c}
 }
 
 // Run does the sync of the fence and records how it went. When ctx is cancelled the sync is handed back to the queue. An error means
 // that the outcome could not be recorded; the sync is then taken over once its lease has run out.
 func (r *Runner) Run(ctx context.Context, f Fence) error {
+	ctx = failpoint.Mark(ctx, failpoint.Run, f.AccountID)
 	claimed, err := r.Syncs.ClaimSync(ctx, f, r.Lease)
 	if errs.Is(err, errs.Fenced) {
 		return nil // done, cancelled or somebody else's
@@ -85,16 +91,16 @@ func (r *Runner) Run(ctx context.Context, f Fence) error {
 // work runs the sync under its lease. A panic becomes an error, so that it is recorded like any other failure. The outcome has the
 // progress also with an error.
 func (r *Runner) work(ctx context.Context, f Fence, claimed Sync) (outcome Outcome, err error) {
-	ctx, cancel := context.WithTimeout(ctx, runDeadline)
+	ctx, cancel := context.WithTimeout(ctx, r.Deadline)
 	defer cancel()
 	l := holdLease(ctx, r, f, claimed.Progress)
 	defer func() { outcome.Progress = l.release() }()
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+			err = panicked(p)
 		}
-		if cause := context.Cause(l.ctx); err != nil && errs.Is(cause, errs.Fenced) {
-			err = cause
+		if err != nil && ctx.Err() == nil {
+			err = l.whyEnded(err)
 		}
 	}()
 	if claimed.Attempt >= maxAttempts {
@@ -103,6 +109,8 @@ func (r *Runner) work(ctx context.Context, f Fence, claimed Sync) (outcome Outco
 	one := run{Runner: r, fence: f, sync: claimed, lease: l}
 	return one.do(l.ctx) //nolint:contextcheck // the lease's context is derived from ctx
 }
+
+func panicked(p any) error { return fmt.Errorf("panic: %v\n%s", p, debug.Stack()) }
 
 func (r *Runner) finish(ctx context.Context, f Fence, o Outcome) error {
 	if err := r.Syncs.FinishSync(ctx, f, o); err != nil {

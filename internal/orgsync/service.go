@@ -10,6 +10,7 @@ import (
 
 	"github.com/orgbridge/orgbridge/internal/errs"
 	"github.com/orgbridge/orgbridge/internal/event"
+	"github.com/orgbridge/orgbridge/internal/failpoint"
 	"github.com/orgbridge/orgbridge/internal/integration"
 	"github.com/orgbridge/orgbridge/internal/mapping"
 	"github.com/orgbridge/orgbridge/pkg/itglue"
@@ -50,6 +51,7 @@ func NewService(c ServiceConfig) *Service { return &Service{ServiceConfig: c} }
 
 // Start begins a sync, or returns the account's queued or running one with started false. It answers [errs.NotConnected].
 func (s *Service) Start(ctx context.Context, accountID string, kind Kind, by event.Actor) (stored Sync, started bool, err error) {
+	ctx = failpoint.Mark(ctx, failpoint.Start, accountID)
 	in, err := s.Reads.Integration(ctx, accountID)
 	if err != nil {
 		return Sync{}, false, err
@@ -65,6 +67,7 @@ func (s *Service) Start(ctx context.Context, accountID string, kind Kind, by eve
 // Release has the held removals of a sync made: the sync is queued again, and each of its IT Glue organizations is read by id before
 // its mapping is removed. It answers [errs.NotFound], [errs.NotHeld], [errs.NotConnected], [errs.SyncActive] or [errs.HeldSetChanged].
 func (s *Service) Release(ctx context.Context, accountID, syncID string, by event.Actor) (Sync, error) {
+	ctx = failpoint.Mark(ctx, failpoint.Start, accountID)
 	released, err := s.Releases.ReleaseRemovals(ctx, accountID, syncID, by)
 	if err != nil {
 		return Sync{}, err

@@ -8,6 +8,8 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"gorm.io/gorm"
+
+	"github.com/orgbridge/orgbridge/internal/failpoint"
 )
 
 const (
@@ -27,6 +29,9 @@ func (s *Store) conn(ctx context.Context) *gorm.DB { return s.db.WithContext(ctx
 func (s *Store) read(ctx context.Context, operation string, fn func(tx *gorm.DB) error) error {
 	ctx, cancel := context.WithTimeout(ctx, unitTimeout)
 	defer cancel()
+	if err := failpoint.Hit(ctx, failpoint.Before, operation); err != nil {
+		return failure(operation, err)
+	}
 	return failure(operation, fn(s.conn(ctx)))
 }
 
@@ -34,6 +39,9 @@ func (s *Store) read(ctx context.Context, operation string, fn func(tx *gorm.DB)
 func (s *Store) inTx(ctx context.Context, operation string, fn func(tx *gorm.DB) error) error {
 	ctx, cancel := context.WithTimeout(ctx, unitTimeout)
 	defer cancel()
+	if err := failpoint.Hit(ctx, failpoint.Before, operation); err != nil {
+		return failure(operation, err)
+	}
 	var err error
 	for attempt := range attempts {
 		err = s.conn(ctx).Transaction(fn)
@@ -41,6 +49,9 @@ func (s *Store) inTx(ctx context.Context, operation string, fn func(tx *gorm.DB)
 			break
 		}
 		s.log.DebugContext(ctx, "transaction lost a race", "operation", operation, "attempt", attempt+1)
+	}
+	if err == nil {
+		err = failpoint.Hit(ctx, failpoint.After, operation)
 	}
 	return failure(operation, err)
 }
