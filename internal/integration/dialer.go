@@ -16,13 +16,25 @@ type Dialer struct {
 	urls     map[itglue.Region]string
 }
 
+// DialerOption changes what all clients of a dialer have in common.
+type DialerOption func(*Dialer)
+
+// Configured changes the clients' configuration, but for what is the integration's own: address, key and limiter.
+func Configured(change func(c *itglue.Config)) DialerOption {
+	return func(d *Dialer) { change(&d.base) }
+}
+
 // NewDialer returns a dialer. urls overrides the address of a region, for a simulator; requestsPer5Minutes is the limit per key.
-func NewDialer(urls map[itglue.Region]string, requestsPer5Minutes int) *Dialer {
-	return &Dialer{
+func NewDialer(urls map[itglue.Region]string, requestsPer5Minutes int, options ...DialerOption) *Dialer {
+	d := &Dialer{
 		base:     itglue.Config{Transport: failpoint.Transport(itglue.NewTransport()), UserAgent: "orgbridge"},
 		limiters: itglue.NewLimiters(requestsPer5Minutes),
 		urls:     urls,
 	}
+	for _, option := range options {
+		option(d)
+	}
+	return d
 }
 
 // Dial returns a client. It makes no call; the region comes from the closed set, so no address is ever taken from a request.

@@ -15,31 +15,47 @@ const (
 	maxAttempts = 4
 	retryBase   = 5 * time.Second
 	retryFactor = 4
+	// maxDeferral is how long a sync that IT Glue has no requests left for is put off: as long as a missed night may be caught up.
+	maxDeferral = 12 * time.Hour
+	// limitedPause is for a 429 that names no time. IT Glue counts the requests of five minutes, so some are free again after one.
+	limitedPause = time.Minute
 )
 
 // decision is what becomes of a sync whose run ended with an error.
 type decision struct {
 	requeue     bool
+	deferred    bool // requeued without having used up an attempt
 	delay       time.Duration
 	failure     *Failure // nil for a run that was only cut off, which goes on at once elsewhere
 	credentials Credentials
 }
 
 // decideFailure: what may go better later is tried again, after 5 s, 20 s and 80 s or as long as IT Glue asks for; the rest has failed.
-// What nobody foresaw, a panic too, may be gone the next time: a night is not given up for it.
-func decideFailure(attempt int, err error) decision {
+// What nobody foresaw, a panic too, may be gone the next time: a night is not given up for it. A spent rate limit is no failed attempt,
+// since it says nothing of the sync: until that has waited for maxDeferral it is put off.
+func decideFailure(attempt int, waited time.Duration, err error) decision {
 	failed := known(err)
 	d := decision{failure: &Failure{Code: failed.Code, Detail: failed.Detail}}
 	switch failed.Code {
 	case errs.ITGlueKeyRejected:
 		d.credentials = CredentialsRejected
-	case errs.ITGlueRateLimited, errs.ITGlueUnavailable, errs.ITGlueTimeout, errs.ITGlueBadAnswer, errs.Unavailable,
-		errs.Internal:
+	case errs.ITGlueRateLimited:
+		d.requeue, d.deferred = waited < maxDeferral, waited < maxDeferral
+		d.delay = limitedDelay(failed.RetryAfter)
+	case errs.ITGlueUnavailable, errs.ITGlueTimeout, errs.ITGlueBadAnswer, errs.Unavailable, errs.Internal:
 		d.requeue = attempt+1 < maxAttempts
 		d.delay = max(failed.RetryAfter, jittered(attempt))
 	default:
 	}
 	return d
+}
+
+// limitedDelay is never shorter than IT Glue asks for, and up to a tenth longer, so that not all that wait for it come at once.
+func limitedDelay(asked time.Duration) time.Duration {
+	if asked <= 0 {
+		asked = limitedPause
+	}
+	return asked + rand.N(max(retryBase, asked/10)) //nolint:gosec // no secret hangs on it
 }
 
 func known(err error) *errs.Error {

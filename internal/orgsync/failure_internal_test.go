@@ -16,11 +16,13 @@ func TestDecideFailure(t *testing.T) {
 	limited := &itglue.Error{Kind: itglue.KindRateLimited, RetryAfter: time.Hour}
 	for name, c := range map[string]struct {
 		attempt     int
+		waited      time.Duration
 		err         error
 		requeue     bool
 		code        errs.Code // empty: no failure is recorded
 		credentials Credentials
 		atLeast     time.Duration
+		deferred    bool
 	}{
 		"CancelledCallIsOurFault": {err: fmt.Errorf("list: %w", context.Canceled), requeue: true, code: errs.Internal},
 		"DatabaseTooSlow": {
@@ -33,7 +35,10 @@ func TestDecideFailure(t *testing.T) {
 		"UnavailableIsTriedAgain":           {err: &itglue.Error{Kind: itglue.KindUnavailable}, requeue: true, code: errs.ITGlueUnavailable, atLeast: retryBase / 2},
 		"LaterAttemptsWaitLonger":           {attempt: 2, err: &itglue.Error{Kind: itglue.KindTimeout}, requeue: true, code: errs.ITGlueTimeout, atLeast: 40 * time.Second},
 		"LastAttemptFails":                  {attempt: 3, err: &itglue.Error{Kind: itglue.KindUnavailable}, code: errs.ITGlueUnavailable},
-		"RetryAfterIsObeyed":                {err: limited, requeue: true, code: errs.ITGlueRateLimited, atLeast: time.Hour},
+		"RetryAfterIsObeyed":                {err: limited, requeue: true, code: errs.ITGlueRateLimited, atLeast: time.Hour, deferred: true},
+		"LimitUsesUpNoAttempt":              {attempt: 3, err: limited, requeue: true, code: errs.ITGlueRateLimited, atLeast: time.Hour, deferred: true},
+		"LimitWithoutATimeIsAMinute":        {err: &itglue.Error{Kind: itglue.KindRateLimited}, requeue: true, code: errs.ITGlueRateLimited, atLeast: time.Minute, deferred: true},
+		"LimitOfANightFails":                {waited: 12 * time.Hour, err: limited, code: errs.ITGlueRateLimited},
 		"RubbishIsTriedAgain":               {err: &itglue.Error{Kind: itglue.KindMalformed}, requeue: true, code: errs.ITGlueBadAnswer},
 		"NoListIsABadAnswer":                {err: &itglue.Error{Kind: itglue.KindNotFound}, requeue: true, code: errs.ITGlueBadAnswer},
 		"RejectedKeyFailsAtOnce":            {err: &itglue.Error{Kind: itglue.KindRejectedKey}, code: errs.ITGlueKeyRejected, credentials: CredentialsRejected},
@@ -45,7 +50,10 @@ func TestDecideFailure(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d := decideFailure(c.attempt, c.err)
+			d := decideFailure(c.attempt, c.waited, c.err)
+			if d.deferred != c.deferred {
+				t.Errorf("deferred: %t", d.deferred)
+			}
 			if d.requeue != c.requeue || d.credentials != c.credentials || d.delay < c.atLeast {
 				t.Errorf("decision %+v", d)
 			}

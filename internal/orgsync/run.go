@@ -128,12 +128,11 @@ func (r *Runner) fail(ctx context.Context, f Fence, s Sync, err error, cutOff bo
 	}
 	d := decision{requeue: true}
 	if !cutOff {
-		d = decideFailure(s.Attempt, err)
+		d = decideFailure(s.Attempt, r.Now().Sub(s.waitingSince()), err)
 	}
 	if d.requeue {
 		r.Logger.WarnContext(ctx, "sync handed back", "account", f.AccountID, "sync", f.SyncID, "after", d.delay, "error", err)
-		_, err := r.Syncs.RequeueSync(ctx, f, d.delay, d.failure)
-		return err
+		return r.handBack(ctx, f, d)
 	}
 	level := slog.LevelWarn // IT Glue's, or its key's
 	if d.failure.Code == errs.Internal {
@@ -145,6 +144,14 @@ func (r *Runner) fail(ctx context.Context, f Fence, s Sync, err error, cutOff bo
 		o.Status, o.Counts = Held, s.Counts
 	}
 	return r.Syncs.FinishSync(ctx, f, o)
+}
+
+func (r *Runner) handBack(ctx context.Context, f Fence, d decision) error {
+	if d.deferred {
+		return r.Syncs.DeferSync(ctx, f, d.delay, *d.failure)
+	}
+	_, err := r.Syncs.RequeueSync(ctx, f, d.delay, d.failure)
+	return err
 }
 
 // run is one run of one sync.

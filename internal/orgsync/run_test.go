@@ -217,17 +217,17 @@ func TestFailureThatMayPassIsTriedAgainAndThenFails(t *testing.T) {
 		w.theirs("Acme")
 		w.ours("Acme")
 		w.connect()
-		w.itglue.Inject(itgluetest.RateLimited("3600"))
+		w.itglue.Inject(itgluetest.Fault{Kind: itgluetest.FaultStatus, Status: http.StatusServiceUnavailable, RetryAfter: "3600"})
 		s := w.start(orgsync.Manual)
 		for attempt := range 3 {
 			s = w.run(s)
-			if s.Status != orgsync.Queued || s.Attempt != attempt+1 || s.Failure.Code != errs.ITGlueRateLimited || time.Until(s.NotBefore) < 50*time.Minute {
+			if s.Status != orgsync.Queued || s.Attempt != attempt+1 || s.Failure.Code != errs.ITGlueUnavailable || time.Until(s.NotBefore) < 50*time.Minute {
 				w.t.Fatalf("after attempt %d: %+v (%+v)", attempt+1, s, s.Failure)
 			}
 			storetest.Exec(w.t, w.store, "UPDATE syncs SET not_before = created_at WHERE id = $1", s.ID)
 		}
 		s = w.run(s)
-		if s.Status != orgsync.Failed || s.Failure.Code != errs.ITGlueRateLimited {
+		if s.Status != orgsync.Failed || s.Failure.Code != errs.ITGlueUnavailable {
 			w.t.Fatalf("after the last attempt: %+v (%+v)", s, s.Failure)
 		}
 	})

@@ -23,6 +23,8 @@ type SyncStore interface {
 	// RequeueSync hands a running sync back: queued, epoch + 1, not to be started before the delay is over. With a failure it counts
 	// as one more attempt and keeps the failure. It returns the new epoch.
 	RequeueSync(ctx context.Context, f Fence, delay time.Duration, failure *Failure) (epoch int, err error)
+	// DeferSync hands a running sync back as RequeueSync does, with the failure and without counting an attempt.
+	DeferSync(ctx context.Context, f Fence, delay time.Duration, failure Failure) error
 	// FinishSync ends a running sync. Of the counts it takes Listed and Unchanged; the others are counted from the stored changes. When
 	// a sync of the whole account ends held, its removals are the ones that wait for a person; when it succeeds, none do.
 	FinishSync(ctx context.Context, f Fence, o Outcome) error

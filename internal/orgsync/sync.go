@@ -97,6 +97,14 @@ type Sync struct {
 // Final tells whether the sync has ended.
 func (s Status) Final() bool { return s != Queued && s != Running }
 
+// waitingSince is when the sync was asked for or, if later, its removals were released.
+func (s *Sync) waitingSince() time.Time {
+	if s.ReleasedAt != nil {
+		return *s.ReleasedAt
+	}
+	return s.CreatedAt
+}
+
 // Fence names the owner of a running sync. Every write of a sync carries it and is refused with [errs.Fenced] once the sync is
 // final, cancelled, taken over (another epoch) or its integration is gone.
 type Fence struct {

@@ -189,21 +189,29 @@ func (s *Store) Heartbeat(ctx context.Context, f orgsync.Fence, lease time.Durat
 // RequeueSync hands a running sync back: queued, epoch + 1, not to be started before the delay is over. With a failure it counts as
 // one more attempt and keeps the failure. It returns the new epoch, or answers [errs.Fenced].
 func (s *Store) RequeueSync(ctx context.Context, f orgsync.Fence, delay time.Duration, failure *orgsync.Failure) (epoch int, err error) {
-	columns := map[string]any{
-		"status": string(orgsync.Queued), "epoch": f.Epoch + 1, "lease_until": nil, "not_before": s.databaseTime(delay),
-	}
+	columns := map[string]any{}
 	if failure != nil {
 		columns["attempt"] = gorm.Expr("attempt + 1")
 		columns["failure_code"], columns["failure_detail"] = string(failure.Code), clean(failure.Detail)
 	}
-	err = s.inTx(ctx, "requeue sync", func(tx *gorm.DB) error {
-		_, err := s.fence(tx, f, columns)
-		return err
-	})
-	if err != nil {
+	if err := s.handBack(ctx, f, delay, columns); err != nil {
 		return 0, err
 	}
 	return f.Epoch + 1, nil
+}
+
+// DeferSync hands a running sync back as RequeueSync does, with the failure and without counting an attempt.
+func (s *Store) DeferSync(ctx context.Context, f orgsync.Fence, delay time.Duration, failure orgsync.Failure) error {
+	return s.handBack(ctx, f, delay, map[string]any{"failure_code": string(failure.Code), "failure_detail": clean(failure.Detail)})
+}
+
+func (s *Store) handBack(ctx context.Context, f orgsync.Fence, delay time.Duration, columns map[string]any) error {
+	columns["status"], columns["epoch"], columns["lease_until"], columns["not_before"] =
+		string(orgsync.Queued), f.Epoch+1, nil, s.databaseTime(delay)
+	return s.inTx(ctx, "requeue sync", func(tx *gorm.DB) error {
+		_, err := s.fence(tx, f, columns)
+		return err
+	})
 }
 
 // fence is the first statement of every write of a running sync. It answers [errs.Fenced] unless the sync is running in the fence's

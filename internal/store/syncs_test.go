@@ -48,6 +48,10 @@ func fencedWrites(s *store.Store, f orgsync.Fence) map[string]func(t *testing.T)
 			t.Helper()
 			return s.Heartbeat(t.Context(), f, time.Minute, orgsync.Progress{})
 		},
+		"DeferSync": func(t *testing.T) error {
+			t.Helper()
+			return s.DeferSync(t.Context(), f, 0, orgsync.Failure{})
+		},
 		"RequeueSync": func(t *testing.T) error {
 			t.Helper()
 			_, err := s.RequeueSync(t.Context(), f, 0, nil)

@@ -13,7 +13,8 @@ type Kind string
 const (
 	// KindRejectedKey: IT Glue answered 401 or 403. It gives the same answer
 	// to a wrong or revoked key, to a key of another region, and to an
-	// address outside the account's allow-list.
+	// address outside the account's allow-list. With a web page for a body it
+	// is KindUnavailable: that is something between us and IT Glue.
 	KindRejectedKey Kind = "rejected-key"
 
 	// KindNotFound: IT Glue itself said that the organization does not exist,

@@ -30,7 +30,7 @@ func TestErrors(t *testing.T) {
 	}{
 		"RejectedKeyOn401":        {status(401, itgluetest.BodyErrors), itglue.KindRejectedKey, "Unauthorized", 1},
 		"RejectedKeyOn403":        {status(403, itgluetest.BodyMessage), itglue.KindRejectedKey, "Forbidden", 1},
-		"RejectedKeyOnBlockPage":  {status(403, itgluetest.BodyHTML), itglue.KindRejectedKey, "<html>", 1},
+		"UnavailableOnBlockPage":  {status(403, itgluetest.BodyHTML), itglue.KindUnavailable, "<html>", 3},
 		"NotFoundOn404":           {status(404, itgluetest.BodyErrors), itglue.KindNotFound, "Not Found", 1},
 		"RateLimitedOn429":        {itgluetest.RateLimited(""), itglue.KindRateLimited, "Too Many Requests", 3},
 		"RateLimitedOn429Errors":  {status(429, itgluetest.BodyErrors), itglue.KindRateLimited, "Too Many Requests", 3},

@@ -1,6 +1,7 @@
 package itglue
 
 import (
+	"bytes"
 	"compress/flate"
 	"compress/gzip"
 	"context"
@@ -41,7 +42,8 @@ func (c *Client) readBody(body io.Reader) ([]byte, error) {
 // statusError turns an answer outside 2xx into an error. The status decides;
 // the body, which may be anything, only words it. The exception is a 404,
 // which callers take for a deletion: it must be in IT Glue's own form, because
-// proxies, firewalls and wrong addresses say 404 too.
+// proxies, firewalls and wrong addresses say 404 too. And a web page is never
+// IT Glue's word on a key: a firewall that blocks for a while shows one.
 func (c *Client) statusError(op string, resp *http.Response) *Error {
 	// A body that breaks off is as good as a shorter one here.
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBodyBytes))
@@ -54,6 +56,10 @@ func (c *Client) statusError(op string, resp *http.Response) *Error {
 
 	if kind == KindNotFound && !isApplicationError(body) {
 		kind = KindMalformed
+	}
+
+	if kind == KindRejectedKey && isWebPage(resp.Header, body) {
+		kind = KindUnavailable
 	}
 
 	if (kind == KindUnavailable || kind == KindMalformed) && tookTooLong(detail) {
@@ -171,6 +177,13 @@ func isApplicationError(body []byte) bool {
 	var answer apiErrors
 
 	return json.Unmarshal(body, &answer) == nil && len(answer.Errors) > 0
+}
+
+// isWebPage tells the pages of proxies and firewalls from answers of an API.
+func isWebPage(header http.Header, body []byte) bool {
+	media, _, _ := strings.Cut(header.Get("Content-Type"), ";")
+
+	return strings.EqualFold(strings.TrimSpace(media), "text/html") || bytes.HasPrefix(bytes.TrimSpace(body), []byte("<"))
 }
 
 // tookTooLong recognises IT Glue's way of saying that a page is too large for
