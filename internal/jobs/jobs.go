@@ -17,7 +17,7 @@ import (
 // The defaults of [Config].
 const (
 	DefaultSweepInterval = 5 * time.Second
-	DefaultMaxWorkers    = 10
+	DefaultMaxWorkers    = 100
 )
 
 // Runner does the work of one sync. It records every outcome itself and returns an error only for what it could not record.

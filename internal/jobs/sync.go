@@ -23,8 +23,9 @@ const (
 	lostAfter = 10 * time.Second
 
 	// Nobody waits for a daily sync, and those of most accounts come due at the same midnight. So they leave the database and the
-	// processor to people: few run at the same time, and no more than these begin in a second.
-	dailyWorkers   = 4
+	// processor to people: no more than these begin in a second. How many there are at the same time costs little, since most of them
+	// wait for IT Glue; the runner bounds what they do here.
+	dailyWorkers   = 100
 	dailyPerSecond = 50
 
 	// A job is replaced once for each node that was lost with it. More than this many in one go is a fault, not bad luck.

@@ -16,7 +16,7 @@ const maxDirectory = 1_000_000
 const maxListings = 2
 
 // list takes a complete listing of the directory, or answers [errs.ITGlueListingIncomplete].
-func (r *run) list(ctx context.Context, client *itglue.Client) ([]integration.DirectoryEntry, error) {
+func (r *run) list(ctx context.Context, client *itglue.Client, before state) ([]integration.DirectoryEntry, error) {
 	var fault string
 	for range maxListings {
 		var taken listing
@@ -26,6 +26,9 @@ func (r *run) list(ctx context.Context, client *itglue.Client) ([]integration.Di
 			}
 			if page.TotalCount > maxDirectory {
 				return nil, errs.New(errs.ITGlueBadAnswer, "IT Glue announces more than %d organizations.", maxDirectory)
+			}
+			if err := r.held.grow(ctx, before.rows()+page.TotalCount); err != nil {
+				return nil, err
 			}
 			taken.add(page)
 			if err := r.progress(ctx, Listing, len(taken.entries), page.TotalCount); err != nil {

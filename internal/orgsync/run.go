@@ -9,6 +9,8 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/orgbridge/orgbridge/internal/errs"
 	"github.com/orgbridge/orgbridge/internal/failpoint"
 	"github.com/orgbridge/orgbridge/internal/integration"
@@ -46,6 +48,8 @@ type RunnerConfig struct {
 // Runner does the work of syncs: list, plan, apply.
 type Runner struct {
 	RunnerConfig
+
+	gates *gates
 }
 
 // NewRunner returns a runner.
@@ -56,7 +60,7 @@ func NewRunner(c RunnerConfig) *Runner {
 	if c.Deadline == 0 {
 		c.Deadline = DefaultDeadline
 	}
-	return &Runner{RunnerConfig: c}
+	return &Runner{RunnerConfig: c, gates: newGates()}
 }
 
 // Run does the sync of the fence and records how it went. When ctx is cancelled the sync is handed back to the queue. An error means
@@ -106,7 +110,8 @@ func (r *Runner) work(ctx context.Context, f Fence, claimed Sync) (outcome Outco
 	if claimed.Attempt >= maxAttempts {
 		return Outcome{}, errs.New(errs.Internal, "The sync was interrupted too often.")
 	}
-	one := run{Runner: r, fence: f, sync: claimed, lease: l}
+	one := run{Runner: r, fence: f, sync: claimed, lease: l, desk: r.gates.desk(&claimed), held: holding{memory: r.gates.memory}}
+	defer one.held.release()
 	return one.do(l.ctx) //nolint:contextcheck // the lease's context is derived from ctx
 }
 
@@ -161,6 +166,8 @@ type run struct {
 	fence Fence
 	sync  Sync
 	lease *lease
+	desk  *semaphore.Weighted
+	held  holding
 }
 
 func (r *run) do(ctx context.Context) (Outcome, error) {
@@ -178,14 +185,24 @@ func (r *run) do(ctx context.Context) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, err
 	}
-	entries, err := r.list(ctx, client)
+	entries, err := r.list(ctx, client, before)
 	if err != nil {
 		return Outcome{}, err
 	}
-	plan, err := r.plan(ctx, client, in, before, entries)
+	input, err := r.input(ctx, client, in, before, entries)
 	if err != nil {
 		return Outcome{}, err
 	}
+	var outcome Outcome
+	err = atDesk(ctx, r.desk, func() (err error) {
+		outcome, err = r.settle(ctx, MakePlan(input), before, entries)
+		return err
+	})
+	return outcome, err
+}
+
+// settle does what the plan says.
+func (r *run) settle(ctx context.Context, plan Plan, before state, entries []integration.DirectoryEntry) (Outcome, error) {
 	outcome := r.outcome(plan, before)
 	if len(entries) > 0 || !plan.Held {
 		if err := r.writeDirectory(ctx, before, entries); err != nil {
@@ -205,12 +222,24 @@ type state struct {
 	directory     []integration.DirectoryEntry
 }
 
+func (s *state) rows() int { return len(s.organizations) + len(s.directory) }
+
 func (r *run) readState(ctx context.Context) (s state, err error) {
-	s.at = r.Now()
-	if s.organizations, s.asOf, err = r.State.OrganizationStates(ctx, r.fence.AccountID); err != nil {
+	rows, err := r.State.Size(ctx, r.fence.AccountID)
+	if err != nil {
 		return state{}, err
 	}
-	s.directory, err = r.State.Directory(ctx, r.fence.AccountID)
+	if err := r.held.grow(ctx, rows); err != nil {
+		return state{}, err
+	}
+	err = atDesk(ctx, r.desk, func() error {
+		s.at = r.Now()
+		if s.organizations, s.asOf, err = r.State.OrganizationStates(ctx, r.fence.AccountID); err != nil {
+			return err
+		}
+		s.directory, err = r.State.Directory(ctx, r.fence.AccountID)
+		return err
+	})
 	return s, err
 }
 
@@ -230,17 +259,16 @@ func (r *run) outcome(plan Plan, before state) Outcome {
 	return o
 }
 
-func (r *run) plan(
+// input is all that the plan depends on.
+func (r *run) input(
 	ctx context.Context, client *itglue.Client, in integration.Integration, before state, entries []integration.DirectoryEntry,
-) (_ Plan, err error) {
-	input := Input{
+) (input Input, err error) {
+	input = Input{
 		Organizations: before.organizations, Directory: entries, AutoMap: AutoMapRuns(in.AutoMap, in.LastSyncedAt != nil),
 		RemovalLimitPercent: in.RemovalLimitPercent, Removed: r.sync.Counts.Unmapped,
 	}
-	if input.Absences, err = r.confirm(ctx, client, input); err != nil {
-		return Plan{}, err
-	}
-	return MakePlan(input), nil
+	input.Absences, err = r.confirm(ctx, client, input)
+	return input, err
 }
 
 // confirm reads by id what the listing did not have. It stops reading as soon as more is gone than one sync may remove: then

@@ -41,6 +41,8 @@ type Batch struct {
 // StateStore reads what a plan needs and applies what it decides, in transactions of one call each. The writes check the fence in
 // their transaction and answer [errs.Fenced].
 type StateStore interface {
+	// Size says how many organizations and directory entries the account has together.
+	Size(ctx context.Context, accountID string) (int, error)
 	// OrganizationStates returns all organizations of the account, in order of id, as of the account's event asOf or later.
 	OrganizationStates(ctx context.Context, accountID string) (states []OrganizationState, asOf int64, err error)
 	// Directory returns the stored directory, in order of id.

@@ -73,3 +73,12 @@ func statesOf(tx *gorm.DB, accountID string) *gorm.DB {
 		Joins("JOIN mappings m ON m.account_id = o.account_id AND m.organization_id = o.id").
 		Where("o.account_id = ?", accountID)
 }
+
+// Size says how many organizations and directory entries the account has together.
+func (s *Store) Size(ctx context.Context, accountID string) (n int, err error) {
+	err = s.read(ctx, "count an account's rows", func(tx *gorm.DB) error {
+		return tx.Raw(`SELECT (SELECT count(*) FROM organizations WHERE account_id = ?) + (SELECT count(*) FROM directory WHERE account_id = ?)`,
+			accountID, accountID).Scan(&n).Error
+	})
+	return n, err
+}
