@@ -133,6 +133,7 @@ func troubles() map[string]itgluetest.Fault {
 // TestF20TroubledAccountsDelayNoOther compares how long accounts without trouble wait for their syncs, while 5 of 50 are in trouble of all
 // kinds and while none is.
 func TestF20TroubledAccountsDelayNoOther(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		t.Helper()
 		f := newFleet(t, s, fleetSize)
@@ -166,6 +167,7 @@ func TestF20TroubledAccountsDelayNoOther(t *testing.T) {
 
 // TestF20HangingAccountsTakeNoWorkerFromOthers has more accounts hang than a process with two processors would run at once.
 func TestF20HangingAccountsTakeNoWorkerFromOthers(t *testing.T) {
+	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		t.Helper()
 		const hanging = 30

@@ -38,15 +38,21 @@ type Batch struct {
 	DryRun bool
 }
 
-// StateStore reads what a plan needs and applies what it decides, in transactions of one call each. The writes check the fence in
-// their transaction and answer [errs.Fenced].
-type StateStore interface {
+// OurSide is what an account has of its own and of IT Glue.
+type OurSide interface {
 	// Size says how many organizations and directory entries the account has together.
 	Size(ctx context.Context, accountID string) (int, error)
 	// OrganizationStates returns all organizations of the account, in order of id, as of the account's event asOf or later.
 	OrganizationStates(ctx context.Context, accountID string) (states []OrganizationState, asOf int64, err error)
 	// Directory returns the stored directory, in order of id.
 	Directory(ctx context.Context, accountID string) ([]integration.DirectoryEntry, error)
+}
+
+// StateStore reads what a plan needs and applies what it decides, in transactions of one call each. The writes check the fence in
+// their transaction and answer [errs.Fenced].
+type StateStore interface {
+	OurSide
+
 	// WriteDirectory inserts or overwrites the entries and removes the ids; at most 10,000 of both together.
 	WriteDirectory(ctx context.Context, f Fence, entries []integration.DirectoryEntry, gone []string) error
 	// DirectoryTaken notes when the directory was taken.
