@@ -1,0 +1,101 @@
+package faulttest_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/orgbridge/orgbridge/internal/e2e"
+	"github.com/orgbridge/orgbridge/internal/faulttest"
+)
+
+// restless is an account that clients write to without pause while its organizations are renamed in IT Glue and synced.
+type restless struct {
+	*e2e.Site
+
+	t        *testing.T
+	token    string
+	server   *e2e.Server
+	load     *faulttest.Load
+	database *faulttest.Database
+	theirs   []string // IT Glue organizations that are mapped from the start
+	renamed  int      // how often
+}
+
+const restlessMappings = 40
+
+// newRestless connects an account that has mapped organizations and maps nothing more by itself.
+func newRestless(t *testing.T, s *e2e.Site, lanes int) *restless {
+	t.Helper()
+	r := &restless{Site: s, t: t, token: s.NewAccount(), load: faulttest.NewLoad(s, lanes)}
+	for i := range restlessMappings {
+		r.theirs = append(r.theirs, s.Add(fmt.Sprintf("Customer %d", i)))
+	}
+	r.server = s.Serve()
+	c := r.client()
+	c.Fill(restlessMappings)
+	c.Ended(c.Connect().ID)
+	r.database = faulttest.OpenDatabase(t, s.Database)
+	r.database.Watch(t)
+	return r
+}
+
+func (r *restless) client() e2e.Client { return r.server.Client(r.token) }
+
+// renameAll gives all mapped organizations new names in IT Glue.
+func (r *restless) renameAll() {
+	r.t.Helper()
+	r.renamed++
+	for i, id := range r.theirs {
+		r.Rename(id, fmt.Sprintf("Customer %d, name %d", i, r.renamed))
+	}
+}
+
+// sync starts a sync, or finds the one that is under way.
+func (r *restless) sync() string {
+	r.t.Helper()
+	return e2e.Call[e2e.SyncView](r.client(), "POST", "/syncs", map[string]string{"kind": "manual"}, http.StatusAccepted, http.StatusOK).ID
+}
+
+// survived demands that nothing was lost, and that all names are those of IT Glue after a last sync.
+func (r *restless) survived() {
+	r.t.Helper()
+	r.load.Stop()
+	c := r.client()
+	c.Ended(r.sync())
+	c.Ended(r.sync()) // the first one may have been one of before
+	names := map[string]bool{}
+	for _, row := range e2e.All[e2e.RowView](c, "/mappings") {
+		names[row.Organization.Name] = true
+	}
+	for i := range r.theirs {
+		if name := fmt.Sprintf("Customer %d, name %d", i, r.renamed); !names[name] {
+			r.t.Errorf("%s is not there", name)
+		}
+	}
+	r.load.Survived(c, r.database)
+	r.database.CheckSecret(r.t, e2e.SimKey, r.server.Out.String())
+}
+
+// TestF1RandomKillLosesNothing kills the program at random moments while clients write and a sync runs, and starts it again.
+func TestF1RandomKillLosesNothing(t *testing.T) {
+	t.Parallel()
+	e2e.OnEachEngine(t, func(t *testing.T, s *e2e.Site) {
+		t.Helper()
+		r := newRestless(t, s, 4)
+		r.load.Start(r.client())
+		runs := faulttest.Rounds(3, 100)
+		for range runs {
+			r.renameAll()
+			r.sync()
+			<-time.After(rand.N(300 * time.Millisecond))
+			r.server.Kill()
+			r.server = s.Serve()
+			r.load.SendTo(r.client())
+		}
+		r.survived()
+		t.Logf("%d kills", runs)
+	})
+}
