@@ -5,14 +5,19 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 	"gorm.io/driver/postgres"
 )
 
-// poolSize is the number of connections unless the URL says pool_max_conns.
-const poolSize = 16
+const (
+	// poolSize is the number of connections unless the URL says pool_max_conns.
+	poolSize = 16
+	// connectTimeout bounds an attempt to connect unless the URL says connect_timeout.
+	connectTimeout = 5 * time.Second
+)
 
 func (s *Store) openPostgres(ctx context.Context, databaseURL string) error {
 	cfg, err := pgxpool.ParseConfig(databaseURL)
@@ -23,6 +28,10 @@ func (s *Store) openPostgres(ctx context.Context, databaseURL string) error {
 	if !strings.Contains(databaseURL, "pool_max_conns=") {
 		cfg.MaxConns = poolSize
 	}
+	if cfg.ConnConfig.ConnectTimeout == 0 {
+		cfg.ConnConfig.ConnectTimeout = connectTimeout
+	}
+	cfg.PingTimeout = connectTimeout
 	setDefaults(cfg.ConnConfig.RuntimeParams, map[string]string{
 		"application_name":  "orgbridge",
 		"timezone":          "UTC",
@@ -38,9 +47,14 @@ func (s *Store) openPostgres(ctx context.Context, databaseURL string) error {
 	if err := s.pool.Ping(ctx); err != nil {
 		return fmt.Errorf("reach the PostgreSQL database: %w", err)
 	}
+	s.writers = make(chan struct{}, transactions(int(cfg.MaxConns)))
 	s.sql = stdlib.OpenDBFromPool(s.pool)
 	return s.attach(postgres.New(postgres.Config{Conn: s.sql}))
 }
+
+// transactions is how many may run at the same time on so many connections. They may have to wait for each other's locks, and those who
+// only read, and the queue of jobs, should not wait with them.
+func transactions(connections int) int { return max(1, connections-max(3, connections/4)) }
 
 func setDefaults(params, defaults map[string]string) {
 	for name, value := range defaults {

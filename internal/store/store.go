@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -20,6 +21,7 @@ import (
 	"gorm.io/gorm/logger"
 
 	"github.com/orgbridge/orgbridge/internal/account"
+	"github.com/orgbridge/orgbridge/internal/errs"
 	"github.com/orgbridge/orgbridge/internal/integration"
 	"github.com/orgbridge/orgbridge/internal/mapping"
 	"github.com/orgbridge/orgbridge/internal/organization"
@@ -51,6 +53,10 @@ type Store struct {
 	pool *pgxpool.Pool // nil on SQLite
 	log  *slog.Logger
 	now  func() time.Time
+	// writers has room for as many transactions as may run at the same time; nil on SQLite, where they wait for the one connection.
+	writers chan struct{}
+	// broken says that SQLite could not write to its disk, and has not since.
+	broken atomic.Bool
 }
 
 // Open opens the database of a URL: sqlite://relative/path, sqlite:///absolute/path, postgres://… or postgresql://…. The schema is
@@ -104,22 +110,48 @@ func (s *Store) attach(dialector gorm.Dialector) error {
 	return guardAccounts(db)
 }
 
-// Ready tells whether the database can be reached and has all migrations that this program knows. It answers [errs.Unavailable] when
-// not. A database that is newer is fine: that is what the last old node sees while a cluster is being upgraded.
+// readyTimeout bounds how long it takes to find out that the database is away.
+const readyTimeout = 3 * time.Second
+
+// Ready tells whether the database can be reached, has all migrations that this program knows, and can be written as far as is known. It
+// answers [errs.Unavailable] when not. A database that is newer is fine: that is what the last old node sees while a cluster is being
+// upgraded.
 func (s *Store) Ready(ctx context.Context) error {
-	return s.read(ctx, "check the database", func(tx *gorm.DB) error {
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
+	if s.broken.Load() {
+		if err := s.tryToWrite(ctx); err != nil {
+			return err
+		}
+	}
+	err := s.read(ctx, "check the database", func(tx *gorm.DB) error {
 		known, err := s.newestMigration()
 		if err != nil {
 			return err
 		}
 		var applied sql.NullInt64
 		if err := tx.Raw("SELECT max(version_id) FROM goose_db_version WHERE is_applied").Scan(&applied).Error; err != nil {
-			return unavailable("The database is not ready.").Because(err)
+			return err
 		}
 		if applied.Int64 < known {
 			return unavailable("The database is not migrated yet.")
 		}
 		return nil
+	})
+	if err == nil || errs.Is(err, errs.Unavailable) {
+		return err
+	}
+	return unavailable("The database is not ready.").Because(err)
+}
+
+// tryToWrite has SQLite write a page that says what it said before.
+func (s *Store) tryToWrite(ctx context.Context) error {
+	return s.inTx(ctx, "try to write", func(tx *gorm.DB) error {
+		var version int
+		if err := tx.Raw("PRAGMA user_version").Scan(&version).Error; err != nil {
+			return err
+		}
+		return tx.Exec(fmt.Sprintf("PRAGMA user_version = %d", version)).Error
 	})
 }
 
