@@ -16,7 +16,7 @@ const (
 	// unitTimeout ends a unit of work whose caller set no deadline. On SQLite it is the only thing that does.
 	unitTimeout = time.Minute
 	// acquireTimeout is how long a unit of work waits for a connection when all are taken.
-	acquireTimeout = 5 * time.Second
+	acquireTimeout = 10 * time.Second
 	// attempts is how often a unit of work runs that lost a race with another, or its connection.
 	attempts = 3
 	// retryPause is the longest wait before the second attempt; it doubles for the next.
