@@ -62,8 +62,10 @@ func (c *CommitCutter) Restore() {
 	c.down.Store(false)
 }
 
-// Refusing tells whether nobody is let through.
-func (c *CommitCutter) refusing() bool { return c.closed.Load() || (c.down.Load() && c.Cuts.Load() > 0) }
+// refusing tells whether nobody is let through.
+func (c *CommitCutter) refusing() bool {
+	return c.closed.Load() || (c.down.Load() && c.Cuts.Load() > 0)
+}
 
 func (c *CommitCutter) accept(ctx context.Context) {
 	for {

@@ -38,7 +38,7 @@ func failure(ctx context.Context, operation string, err error) error {
 	err = fmt.Errorf("%s: %w", operation, err)
 	switch {
 	case errors.Is(err, errUnknownCommit):
-		return unavailable("The connection to the database was lost, and it is not known whether the change was made. Look before you try again.").
+		return unavailable("The database was lost, and it is not known whether the change was made. Look before you try again.").
 			Because(err)
 	case isFull(err):
 		return unavailable("The disk of the database is full. Nothing was changed.").Because(err)
@@ -68,8 +68,7 @@ func isRace(err error) bool {
 
 // isLost tells whether a connection ended that had been there.
 func isLost(err error) bool {
-	var connect *pgconn.ConnectError
-	if errors.As(err, &connect) {
+	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
 		return false
 	}
 	var network net.Error

@@ -65,7 +65,7 @@ func block(t *testing.T, databaseURL, statement string, args ...any) (free func(
 }
 
 // failing has inserts into organizations fail with a code, the first n times. What it counts is not undone with a transaction.
-func failing(t *testing.T, s *store.Store, code string, n string) {
+func failing(t *testing.T, s *store.Store, code, n string) {
 	t.Helper()
 	storetest.Exec(t, s, "CREATE SEQUENCE failures")
 	storetest.Exec(t, s, `CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
