@@ -7,7 +7,11 @@
 // fault, here or in the package nearest to the fault.
 package faulttest
 
-import "os"
+import (
+	"fmt"
+	"os"
+	"testing"
+)
 
 // Long tells whether the full figures are asked for, which take minutes, instead of a few rounds of everything.
 func Long() bool { return os.Getenv("ORGBRIDGE_TEST_FAULTS") == "long" }
@@ -18,4 +22,10 @@ func Rounds(few, full int) int {
 		return full
 	}
 	return few
+}
+
+// Figure logs what a test measured, for the table of figures.
+func Figure(tb testing.TB, name, format string, args ...any) {
+	tb.Helper()
+	tb.Logf("figure: %s: %s", name, fmt.Sprintf(format, args...))
 }
