@@ -18,7 +18,7 @@ func openDatabase(ctx context.Context, c config.Config, logger *slog.Logger) (*s
 	if err := makeKeyset(c); err != nil {
 		return nil, err
 	}
-	db, err := store.Open(ctx, c.DatabaseURL, store.Options{Logger: logger, Now: now})
+	db, err := store.Open(ctx, c.DatabaseURL, store.Options{Logger: logger})
 	if err != nil {
 		return nil, fmt.Errorf("%s%s: %w", config.Prefix, config.DatabaseURL, err)
 	}

@@ -164,7 +164,7 @@ func TestWhatIsSynced(t *testing.T) {
 	}
 }
 
-func TestDailySyncOfANodeThatWasDownAtMidnight(t *testing.T) {
+func TestF34NodeThatWasDownAtMidnightCatchesUpOnce(t *testing.T) {
 	t.Parallel()
 	eachNight(t, func(n night, acme, itglueID string) {
 		n.itglue.Rename(itglueID, "Acme Ltd")

@@ -1,6 +1,7 @@
 package orgsync_test
 
 import (
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"strings"
@@ -8,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/orgbridge/orgbridge/internal/faulttest"
 	"github.com/orgbridge/orgbridge/internal/orgsync"
 	"github.com/orgbridge/orgbridge/internal/store"
 	"github.com/orgbridge/orgbridge/internal/store/storetest"
@@ -25,7 +27,7 @@ var (
 	twoZones = map[string]string{"America/New_York": "00:00", "America/Havana": "00:30"}
 )
 
-func TestEveryNightOfAYearHasItsSync(t *testing.T) {
+func TestF35EveryNightOfAYearHasItsSync(t *testing.T) {
 	t.Parallel()
 	storetest.EachURL(t, func(t *testing.T, url string) {
 		t.Helper()
@@ -48,7 +50,7 @@ func BenchmarkTenYearsOfNights(b *testing.B) {
 }
 
 // simulateNights has one node live through so many days. It sweeps when the next sync is due, mostly a few seconds late, now and then many
-// hours. Its clock is put back at times, it is restarted, and it leaves syncs behind that end only with the next sweep.
+// hours. Its clock jumps at times, it is restarted, and it leaves syncs behind that end only with the next sweep.
 func simulateNights(tb testing.TB, url string, zones map[string]string, days int) (nights, missing, doubled int) {
 	tb.Helper()
 	random := rand.New(rand.NewPCG(1, uint64(days)))
@@ -69,6 +71,13 @@ func simulateNights(tb testing.TB, url string, zones map[string]string, days int
 		}
 		if random.IntN(20) == 0 {
 			c.set(c.now().Add(-time.Duration(random.IntN(6*60)) * time.Minute))
+			sweepNights(tb, db)
+		}
+		if random.IntN(20) == 0 { // ahead, perhaps past midnight, and back
+			before := c.now()
+			c.set(before.Add(6 * time.Hour))
+			sweepNights(tb, db)
+			c.set(before)
 			sweepNights(tb, db)
 		}
 		c.set(nextRun(tb, db).Add(lateness(random)))
@@ -137,45 +146,123 @@ func countNights(tb testing.TB, db *store.Store) (nights, missing, doubled int) 
 	return nights, missing, doubled
 }
 
-// TestNodesWhoseClocksDifferShareTheNights has five nodes, up to five minutes ahead or behind, sweep at the same moments around midnight.
-func TestNodesWhoseClocksDifferShareTheNights(t *testing.T) {
-	t.Parallel()
-	const (
-		nodes  = 5
-		nights = 200 // of each zone
-		apart  = 5 * time.Minute
-	)
-	url := storetest.PostgresURL(t)
+// cluster is nodes on one PostgreSQL, each with a clock of its own.
+type cluster struct {
+	tb     testing.TB
+	url    string
+	random *rand.Rand
+	clocks []clock
+	stores []*store.Store
+}
+
+func newCluster(tb testing.TB, nodes int, begin time.Time) *cluster {
+	tb.Helper()
 	separator := "?"
+	url := storetest.PostgresURL(tb)
 	if strings.Contains(url, "?") {
 		separator = "&"
 	}
-	random := rand.New(rand.NewPCG(2, nights))
-	begin := time.Date(2026, 2, 1, 12, 0, 0, 0, time.UTC)
-	clocks, stores := make([]clock, nodes), make([]*store.Store, nodes)
+	c := &cluster{
+		tb: tb, url: url + separator + "pool_max_conns=4", random: rand.New(rand.NewPCG(2, uint64(nodes))),
+		clocks: make([]clock, nodes), stores: make([]*store.Store, nodes),
+	}
 	for i := range nodes {
-		clocks[i].set(begin)
-		stores[i] = storetest.Open(t, url+separator+"pool_max_conns=4", store.Options{Now: clocks[i].now})
+		c.clocks[i].set(begin)
+		c.start(i)
 	}
-	dailyAccounts(t, stores[0], twoZones)
-	sweepNights(t, stores[0])
-	for last := begin.AddDate(0, 0, nights); last.After(clocks[0].now()); {
-		midnight := nextRun(t, stores[0])
-		for step := -6 * time.Minute; step <= 6*time.Minute; step += 3 * time.Minute {
-			var all sync.WaitGroup
-			for i := range nodes {
-				wrong := time.Duration(random.Int64N(int64(2*apart))) - apart
-				clocks[i].set(midnight.Add(step + wrong))
-				all.Go(func() { sweepNights(t, stores[i]) })
-			}
-			all.Wait()
-			if random.IntN(3) > 0 {
-				endSyncs(t, stores[0])
-			}
+	return c
+}
+
+func (c *cluster) start(node int) {
+	c.stores[node] = storetest.Open(c.tb, c.url, store.Options{Now: c.clocks[node].now})
+}
+
+func (c *cluster) restart(node int) {
+	c.tb.Helper()
+	if err := c.stores[node].Close(); err != nil {
+		c.tb.Fatal(err)
+	}
+	c.start(node)
+}
+
+// sweep has all nodes sweep at the same moment, each by its own clock, which is wrong by what the test says.
+func (c *cluster) sweep(at time.Time, wrong func(node int) time.Duration) {
+	c.tb.Helper()
+	var all sync.WaitGroup
+	for i := range c.stores {
+		c.clocks[i].set(at.Add(wrong(i)))
+		all.Go(func() { sweepNights(c.tb, c.stores[i]) })
+	}
+	all.Wait()
+}
+
+func inTime(int) time.Duration { return 0 }
+
+// TestF33NodesAtMidnightBeginOneSyncForEachAccount has two and five nodes sweep at the very moment of midnight.
+func TestF33NodesAtMidnightBeginOneSyncForEachAccount(t *testing.T) {
+	t.Parallel()
+	t.Run("postgres", func(t *testing.T) {
+		t.Parallel()
+		nights := faulttest.Rounds(20, 200)
+		for _, nodes := range []int{2, 5} {
+			t.Run(fmt.Sprintf("%d nodes", nodes), func(t *testing.T) {
+				t.Parallel()
+				c := newCluster(t, nodes, time.Date(2026, 2, 1, 12, 0, 0, 0, time.UTC))
+				dailyAccounts(t, c.stores[0], twoZones)
+				c.sweep(c.clocks[0].now(), inTime)
+				for range nights * len(twoZones) {
+					c.sweep(nextRun(t, c.stores[0]), inTime)
+					endSyncs(t, c.stores[0])
+				}
+				if n, _, _ := countNights(t, c.stores[0]); n < nights*len(twoZones) {
+					t.Errorf("%d nights", n)
+				}
+			})
 		}
-		endSyncs(t, stores[0])
-	}
-	if n, _, _ := countNights(t, stores[0]); n < nights*len(twoZones) {
-		t.Errorf("%d nights", n)
-	}
+	})
+}
+
+// TestF36NodesWhoseClocksAreWrongShareTheNights has five nodes through all changes of the clocks of years. They are up to five minutes
+// ahead or behind, now and then one by six hours, and they are restarted.
+func TestF36NodesWhoseClocksAreWrongShareTheNights(t *testing.T) {
+	t.Parallel()
+	t.Run("postgres", func(t *testing.T) {
+		t.Parallel()
+		const (
+			nodes = 5
+			apart = 5 * time.Minute
+			jump  = 6 * time.Hour
+		)
+		nights := faulttest.Rounds(60, 3650)
+		begin := time.Date(2026, 2, 1, 12, 0, 0, 0, time.UTC)
+		c := newCluster(t, nodes, begin)
+		dailyAccounts(t, c.stores[0], map[string]string{"America/New_York": "00:00"})
+		c.sweep(begin, inTime)
+		wrong := func(int) time.Duration {
+			d := time.Duration(c.random.Int64N(int64(2*apart))) - apart
+			switch c.random.IntN(50) {
+			case 0:
+				d += jump
+			case 1:
+				d -= jump
+			}
+			return d
+		}
+		for night := range nights {
+			midnight := begin.AddDate(0, 0, night+1).Add(-8 * time.Hour) // 04:00 UTC; in winter an hour before
+			if c.random.IntN(10) == 0 {
+				c.restart(1 + c.random.IntN(nodes-1))
+			}
+			for _, step := range []time.Duration{-6 * time.Minute, 0, 55 * time.Minute, time.Hour, 67 * time.Minute} {
+				c.sweep(midnight.Add(step), wrong)
+				if c.random.IntN(3) > 0 {
+					endSyncs(t, c.stores[0])
+				}
+			}
+			endSyncs(t, c.stores[0])
+		}
+		if n, _, _ := countNights(t, c.stores[0]); n < nights {
+			t.Errorf("%d nights", n)
+		}
+	})
 }

@@ -353,7 +353,7 @@ func TestScheduleAgreesWithAWalkThroughTime(t *testing.T) {
 	}
 }
 
-func TestScheduleRunsOnceForEachLocalDateOfTenYears(t *testing.T) {
+func TestF35ScheduleRunsOnceForEachLocalDateOfTenYears(t *testing.T) {
 	t.Parallel()
 	for _, zone := range oddZones {
 		t.Run(zone, func(t *testing.T) {

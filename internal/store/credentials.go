@@ -37,7 +37,11 @@ func (s *Store) recoverCredentials(tx *gorm.DB, in *integrationRow, daily bool) 
 	if err != nil || len(facts) == 0 || !daily {
 		return facts, err
 	}
-	return facts, integrationOf(tx, in.AccountID).Update("retry_at", s.now()).Error
+	now, err := s.dueTime(tx)
+	if err != nil {
+		return nil, err
+	}
+	return facts, integrationOf(tx, in.AccountID).Update("retry_at", now).Error
 }
 
 // rejectCredentials notes that IT Glue refused the key of an integration that the transaction has locked, and when to try it again. It
@@ -53,18 +57,25 @@ func (s *Store) rejectCredentials(tx *gorm.DB, accountID, detail string) (facts 
 		}).Error
 		return []event.Event{{Type: event.CredentialsRejected, Detail: detail}}, errors.Join(err, s.scheduleRetry(tx, accountID, 0))
 	}
-	err = integrationOf(tx, accountID).Update("attention_detail", clean(detail)).Error
-	if in.RetryAt == nil || in.RetryAt.After(s.now()) { // the next try is still to come, or there is none
+	if err := integrationOf(tx, accountID).Update("attention_detail", clean(detail)).Error; err != nil {
 		return nil, err
 	}
-	return nil, errors.Join(err, s.scheduleRetry(tx, accountID, in.Retries))
+	now, err := s.dueTime(tx)
+	if err != nil || in.RetryAt == nil || in.RetryAt.After(now) { // the next try is still to come, or there is none
+		return nil, err
+	}
+	return nil, s.scheduleRetry(tx, accountID, in.Retries)
 }
 
 // scheduleRetry plans the next try, after so many before; there may be none.
 func (s *Store) scheduleRetry(tx *gorm.DB, accountID string, retries int) error {
 	columns := map[string]any{"retry_at": nil, "retries": retries + 1}
 	if delay, again := orgsync.CredentialsRetry(retries); again {
-		columns["retry_at"] = s.now().Add(delay)
+		now, err := s.dueTime(tx)
+		if err != nil {
+			return err
+		}
+		columns["retry_at"] = now.Add(delay)
 	}
 	return integrationOf(tx, accountID).Updates(columns).Error
 }

@@ -17,11 +17,15 @@ import (
 // DueAccounts returns the accounts for which a sync without a person may be due or is not planned yet, the longest waiting first. Those
 // with a queued or running sync are left out.
 //
-// The clock is that of this node. A wrong one makes a daily sync early or late, and never begins it twice: a date is begun only if it is
-// later than the last one, which is stored with the sync, and syncs_due_date has each date once.
+// The clock is the database's, so that no node with a wrong one begins a night early. And whatever it shows, no night begins twice: a
+// date is begun only if it is later than the last one, which is stored with the sync, and syncs_due_date has each date once.
 func (s *Store) DueAccounts(ctx context.Context, limit int) (accountIDs []string, err error) {
 	err = s.read(ctx, "find due accounts", func(tx *gorm.DB) error {
-		return dueAccounts(tx, s.now()).Limit(limit).Pluck("account_id", &accountIDs).Error
+		now, err := s.dueTime(tx)
+		if err != nil {
+			return err
+		}
+		return dueAccounts(tx, now).Limit(limit).Pluck("account_id", &accountIDs).Error
 	})
 	return accountIDs, err
 }
@@ -45,7 +49,11 @@ func (s *Store) StartDaily(ctx context.Context, accountID, syncID string) (f org
 		} else if err != nil {
 			return err
 		}
-		decided, err := orgsync.DecideDaily(in.dailyState(), s.now())
+		now, err := s.dueTime(tx)
+		if err != nil {
+			return err
+		}
+		decided, err := orgsync.DecideDaily(in.dailyState(), now)
 		if err != nil || decided == (orgsync.DailyDecision{}) {
 			return err
 		}

@@ -187,7 +187,7 @@ func TestDailySyncWaitsForTheSyncBeforeIt(t *testing.T) {
 	})
 }
 
-func TestDailySyncIsCaughtUpOnceWithin12Hours(t *testing.T) {
+func TestF34DailySyncIsCaughtUpOnceWithin12Hours(t *testing.T) {
 	t.Parallel()
 	for late, want := range map[time.Duration]any{
 		20 * time.Minute:              "2026-01-11",
@@ -235,7 +235,7 @@ func TestDateThatHasItsSyncIsLeftAlone(t *testing.T) {
 	})
 }
 
-func TestClockThatIsPutBackBeginsNothingTwice(t *testing.T) {
+func TestF36ClockThatIsPutBackBeginsNothingTwice(t *testing.T) {
 	t.Parallel()
 	eachNight(t, func(k *keeper) {
 		k.at(midnight)

@@ -147,13 +147,13 @@ func (s *Store) lookUpByID(tx *gorm.DB) error {
 		set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true), set_config('enable_sort', 'off', true)`).Error
 }
 
-// databaseTime is the database's clock plus a duration. SQLite writes it exactly as the driver writes times: trailing zeros of the
-// fraction are left out, so that text sorts like time.
+// databaseTime is the clock of leases plus a duration: PostgreSQL's own, and for SQLite, which one process works on, the time since the
+// start of this process. Neither jumps when somebody sets the clock of a node.
 func (s *Store) databaseTime(after time.Duration) clause.Expr {
 	if s.pool != nil {
 		return gorm.Expr("(now() + make_interval(secs => ?))", after.Seconds())
 	}
-	return gorm.Expr("rtrim(rtrim(strftime('%Y-%m-%d %H:%M:%f', 'now', ? || ' seconds'), '0'), '.') || '+00:00'", after.Seconds())
+	return gorm.Expr("?", instant(s.opened.Add(time.Since(s.opened)+after)))
 }
 
 // later is the later of a column's time and the database's clock plus a duration.

@@ -42,8 +42,10 @@ var (
 
 // Options are what a store needs besides its database.
 type Options struct {
-	Logger *slog.Logger     // nil discards
-	Now    func() time.Time // nil means time.Now
+	Logger *slog.Logger // nil discards
+	// Now is the clock of everything. Without it, times that are noted are those of this node, and what is due is decided by the
+	// database's clock, which is one for all nodes.
+	Now func() time.Time
 }
 
 // Store is an open database. It is safe for concurrent use.
@@ -57,13 +59,16 @@ type Store struct {
 	writers chan struct{}
 	// broken says that SQLite could not write to its disk, and has not since.
 	broken atomic.Bool
+
+	nodesClock bool      // decides what is due
+	opened     time.Time // by the monotonic clock, which nobody sets
 }
 
 // Open opens the database of a URL: sqlite://relative/path, sqlite:///absolute/path, postgres://… or postgresql://…. The schema is
 // left as it is, see [Store.Migrate]. It fails when the URL is malformed, the database cannot be reached, or a SQLite file is damaged
 // or newer than this program. No error shows a password.
 func Open(ctx context.Context, databaseURL string, o Options) (*Store, error) {
-	s := &Store{log: o.Logger, now: o.clock()}
+	s := &Store{log: o.Logger, now: o.clock(), nodesClock: o.Now != nil, opened: time.Now()}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -90,6 +95,15 @@ func (o Options) clock() func() time.Time {
 		now = time.Now
 	}
 	return func() time.Time { return instant(now()) }
+}
+
+// dueTime is the time that decides which daily syncs are due. The node's own clock is good enough for SQLite, which one node has.
+func (s *Store) dueTime(tx *gorm.DB) (now time.Time, err error) {
+	if s.pool == nil || s.nodesClock {
+		return s.now(), nil
+	}
+	err = tx.Raw("SELECT now()").Scan(&now).Error
+	return instant(now), err
 }
 
 func instant(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"time"
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
@@ -9,9 +10,19 @@ import (
 	"github.com/orgbridge/orgbridge/internal/orgsync"
 )
 
+// longestLease is more than anybody takes. A lease beyond it was given by a clock that has been put back since; how far back must not be
+// how long a lost sync rests.
+const longestLease = 10 * time.Minute
+
 // TakeOverSyncs makes running syncs whose lease ran out queued again, with epoch and attempt + 1, and says how many.
 func (s *Store) TakeOverSyncs(ctx context.Context) (n int, err error) {
 	err = s.inTx(ctx, "take over syncs", func(tx *gorm.DB) error {
+		absurd := acrossAccounts(tx).Model(&syncRow{}).
+			Where("status = ?", string(orgsync.Running)).Where("lease_until > ?", s.databaseTime(longestLease)).
+			Update("lease_until", s.databaseTime(orgsync.DefaultLease))
+		if absurd.Error != nil {
+			return absurd.Error
+		}
 		lapsed := acrossAccounts(tx).Model(&syncRow{}).Select("id").
 			Where("status = ?", string(orgsync.Running)).Where("lease_until < ?", s.databaseTime(0)).
 			// A sync that a frozen transaction holds must not keep those of all other accounts waiting.
