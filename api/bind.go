@@ -67,13 +67,19 @@ func (s *server) bind(c echo.Context, into any) error {
 }
 
 func readBody(c echo.Context) ([]byte, error) {
-	r := c.Request()
-	mediaType, params, err := mime.ParseMediaType(r.Header.Get(echo.HeaderContentType))
+	h := c.Request().Header
+	mediaType, params, err := mime.ParseMediaType(h.Get(echo.HeaderContentType))
 	charset, ok := params["charset"]
-	encoding := r.Header.Get(echo.HeaderContentEncoding)
+	encoding := h.Get(echo.HeaderContentEncoding)
 	if err != nil || mediaType != echo.MIMEApplicationJSON || ok && !strings.EqualFold(charset, "utf-8") || encoding != "" {
 		return nil, errs.New(errs.UnsupportedMediaType, "The body must be application/json in UTF-8, without a content encoding.")
 	}
+	return readAll(c)
+}
+
+// readAll reads a body of any kind.
+func readAll(c echo.Context) ([]byte, error) {
+	r := c.Request()
 	tooLarge := errs.New(errs.PayloadTooLarge, "The body is larger than %d bytes.", maxBody)
 	if r.ContentLength > maxBody {
 		return nil, tooLarge

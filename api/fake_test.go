@@ -10,6 +10,7 @@ import (
 
 	"github.com/orgbridge/orgbridge/internal/account"
 	"github.com/orgbridge/orgbridge/internal/errs"
+	"github.com/orgbridge/orgbridge/internal/idempotency"
 	"github.com/orgbridge/orgbridge/internal/integration"
 	"github.com/orgbridge/orgbridge/internal/mapping"
 	"github.com/orgbridge/orgbridge/internal/organization"
@@ -46,6 +47,7 @@ type fake struct {
 	test   integration.TestResult
 
 	imported []organization.Outcome
+	claim    idempotency.Claim
 }
 
 func newFake() *fake {
@@ -342,3 +344,19 @@ func (f *fake) Events(ctx context.Context, accountID string, filter event.Filter
 func (f *fake) CountEvents(ctx context.Context, accountID string, filter event.Filter) (int, error) {
 	return 1, f.call(ctx, "CountEvents", accountID, filter)
 }
+
+func (f *fake) ClaimKey(ctx context.Context, accountID string, r idempotency.Request) (*idempotency.Claim, error) {
+	if err := f.call(ctx, "ClaimKey", accountID, r); err != nil {
+		return nil, err
+	}
+	claim := f.claim
+	return &claim, nil
+}
+
+func (f *fake) RenewKey(ctx context.Context, _ *idempotency.Claim) error { return f.call(ctx, "RenewKey") }
+
+func (f *fake) AnswerKey(ctx context.Context, _ *idempotency.Claim, a idempotency.Answer) error {
+	return f.call(ctx, "AnswerKey", a)
+}
+
+func (f *fake) ReleaseKey(ctx context.Context, _ *idempotency.Claim) error { return f.call(ctx, "ReleaseKey") }

@@ -38,7 +38,7 @@ func dependencies(f *fake, log io.Writer) api.Dependencies {
 		Version:  "test",
 
 		Tokens: f, Integrations: f, IntegrationService: f, Organizations: f, OrganizationService: f,
-		Mappings: f, MappingService: f, Syncs: f, SyncService: f, Events: f,
+		Mappings: f, MappingService: f, Syncs: f, SyncService: f, Events: f, Keys: f,
 	}
 }
 

@@ -4,6 +4,11 @@ import (
 	"net/http"
 
 	"github.com/labstack/echo/v4"
+
+	"github.com/orgbridge/orgbridge/internal/errs"
+	"github.com/orgbridge/orgbridge/internal/event"
+	"github.com/orgbridge/orgbridge/internal/idempotency"
+	"github.com/orgbridge/orgbridge/internal/organization"
 )
 
 // importOrganizations adds several organizations from IT Glue.
@@ -34,9 +39,56 @@ func (s *server) importOrganizations(c echo.Context) error {
 	if err := s.bind(c, &body); err != nil {
 		return err
 	}
-	outcomes, err := s.OrganizationService.Import(c.Request().Context(), accountID(c), body.items(), actor(c))
+	outcomes, err := s.importOnce(c, body.items())
 	if err != nil {
 		return err
 	}
 	return c.JSON(http.StatusOK, toImport(outcomes))
+}
+
+// importOnce imports the items but those that an attempt with the same Idempotency-Key has imported.
+func (s *server) importOnce(c echo.Context, items []organization.Item) ([]organization.Outcome, error) {
+	ctx, id := c.Request().Context(), accountID(c)
+	before := importedBefore(idempotency.From(ctx))
+	if len(before) == 0 {
+		return s.OrganizationService.Import(ctx, id, items, actor(c))
+	}
+	outcomes, missing, places := make([]organization.Outcome, len(items)), []organization.Item{}, []int{}
+	for i, item := range items {
+		organizationID, done := before[item.ITGlueID]
+		if !done {
+			missing, places = append(missing, item), append(places, i)
+			continue
+		}
+		delete(before, item.ITGlueID) // a second item for the same one was not imported
+		o, err := s.Organizations.Organization(ctx, id, organizationID)
+		outcomes[i] = organization.Outcome{ITGlueID: item.ITGlueID, Organization: o}
+		if errs.Is(err, errs.NotFound) {
+			outcomes[i].Failure = errs.New(errs.Conflict, "The organization was imported by an earlier request with this key, and deleted since.")
+		} else if err != nil {
+			return nil, err
+		}
+	}
+	if len(missing) == 0 {
+		return outcomes, nil
+	}
+	fresh, err := s.OrganizationService.Import(ctx, id, missing, actor(c))
+	for i := range fresh {
+		outcomes[places[i]] = fresh[i]
+	}
+	return outcomes, err
+}
+
+// importedBefore returns the organizations that earlier attempts have imported, by their IT Glue organizations.
+func importedBefore(claim *idempotency.Claim) map[string]string {
+	imported := map[string]string{}
+	if claim == nil {
+		return imported
+	}
+	for _, e := range claim.Effects {
+		if e.Type == event.MappingMade {
+			imported[e.ITGlueID] = e.OrganizationID
+		}
+	}
+	return imported
 }

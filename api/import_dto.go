@@ -53,7 +53,8 @@ type importErrorDTO struct {
 	// - `name-blank`, `name-too-long`, `name-not-legal`: its name in IT Glue cannot be the name of an organization. Add it by itself, with a
 	//   name.
 	// - `itglue-timeout`: IT Glue did not answer in time; the other codes with `itglue-` are those of whole requests.
-	// - `not-connected`, `conflict`: the connection to IT Glue was ended or changed meanwhile.
+	// - `not-connected`, `conflict`: the connection to IT Glue was ended or changed meanwhile. With an `Idempotency-Key` that was sent before,
+	//   `conflict` also tells that the organization was imported then and deleted since.
 	// - `unavailable`: could not be served at the moment.
 	// - `internal`: something went wrong.
 	Code string `json:"code" validate:"required" enums:"domain-required,domain-invalid,domain-taken,itglue-organization-already-mapped,not-found,name-blank,name-too-long,name-not-legal,itglue-key-rejected,itglue-rate-limited,itglue-unavailable,itglue-timeout,itglue-bad-answer,not-connected,conflict,unavailable,internal" example:"domain-required"` //nolint:lll // a tag cannot be wrapped

@@ -8,6 +8,7 @@ import (
 
 	"github.com/orgbridge/orgbridge/internal/errs"
 	"github.com/orgbridge/orgbridge/internal/event"
+	"github.com/orgbridge/orgbridge/internal/idempotency"
 	"github.com/orgbridge/orgbridge/internal/integration"
 	"github.com/orgbridge/orgbridge/internal/mapping"
 	"github.com/orgbridge/orgbridge/internal/orgsync"
@@ -104,8 +105,24 @@ func (s *server) connectIntegration(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	return s.answerConnected(c, &in)
+}
+
+func (s *server) answerConnected(c echo.Context, in *integration.Integration) error {
 	c.Response().Header().Set(echo.HeaderLocation, base+"/integrations/"+itglueID)
-	return s.answerIntegration(c, http.StatusCreated, &in)
+	return s.answerIntegration(c, http.StatusCreated, in)
+}
+
+// resumeConnect answers the integration as it is by now, which may be no longer connected.
+func (s *server) resumeConnect(c echo.Context, done []idempotency.Effect) (bool, error) {
+	if _, connected := find(done, event.IntegrationConnected); !connected {
+		return false, nil
+	}
+	in, err := s.connection(c)
+	if err != nil {
+		return true, err
+	}
+	return true, s.answerConnected(c, in)
 }
 
 // testIntegration checks a key and stores nothing.

@@ -7,6 +7,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/orgbridge/orgbridge/internal/event"
+	"github.com/orgbridge/orgbridge/internal/idempotency"
 	"github.com/orgbridge/orgbridge/internal/mapping"
 	"github.com/orgbridge/orgbridge/internal/page"
 )
@@ -205,6 +206,14 @@ func (s *server) syncOrganization(c echo.Context) error {
 	return answerRow(c, func(ctx context.Context, account, organization string) (mapping.Row, error) {
 		return s.SyncService.Refresh(ctx, account, organization, actor(c))
 	})
+}
+
+// resumeRefresh answers the row as it is by now.
+func (s *server) resumeRefresh(c echo.Context, done []idempotency.Effect) (bool, error) {
+	if _, refreshed := find(done, event.SyncSucceeded); !refreshed {
+		return false, nil
+	}
+	return true, s.getMapping(c)
 }
 
 // answerRow does something to the organization in the path and answers its row.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/orgbridge/orgbridge/internal/errs"
 	"github.com/orgbridge/orgbridge/internal/event"
+	"github.com/orgbridge/orgbridge/internal/idempotency"
 	"github.com/orgbridge/orgbridge/internal/organization"
 	"github.com/orgbridge/orgbridge/internal/page"
 )
@@ -129,8 +130,28 @@ func (s *server) createOrganization(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	return answerCreated(c, o)
+}
+
+func answerCreated(c echo.Context, o organization.Organization) error {
 	c.Response().Header().Set(echo.HeaderLocation, base+"/organizations/"+o.ID)
 	return c.JSON(http.StatusCreated, toOrganization(o))
+}
+
+// resumeCreate answers the organization as it is by now.
+func (s *server) resumeCreate(c echo.Context, done []idempotency.Effect) (bool, error) {
+	created, ok := find(done, event.OrganizationCreated)
+	if !ok {
+		return false, nil
+	}
+	o, err := s.Organizations.Organization(c.Request().Context(), accountID(c), created.OrganizationID)
+	if errs.Is(err, errs.NotFound) {
+		return true, errs.New(errs.Conflict, "The organization was added by an earlier request with this key, and deleted since.")
+	}
+	if err != nil {
+		return true, err
+	}
+	return true, answerCreated(c, o)
 }
 
 // updateOrganization changes an organization.

@@ -20,6 +20,7 @@ import (
 	"github.com/orgbridge/orgbridge/internal/organization"
 	"github.com/orgbridge/orgbridge/internal/orgsync"
 	"github.com/orgbridge/orgbridge/internal/seal"
+	"github.com/orgbridge/orgbridge/internal/store"
 	"github.com/orgbridge/orgbridge/internal/store/storetest"
 	"github.com/orgbridge/orgbridge/pkg/itglue"
 	"github.com/orgbridge/orgbridge/pkg/itglue/itgluetest"
@@ -30,6 +31,7 @@ import (
 type world struct {
 	*testServer
 
+	db       *store.Store
 	glue     map[itglue.Region]*itgluetest.Listening
 	accounts *account.Service
 	runner   *orgsync.Runner
@@ -53,7 +55,11 @@ func (q *queue) StartSoon(_ context.Context, accountID, id string, epoch int) er
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	db := storetest.SQLite(t)
+	return newWorldOn(t, storetest.SQLite(t))
+}
+
+func newWorldOn(t *testing.T, db *store.Store, change ...func(*api.Dependencies)) *world {
+	t.Helper()
 	keyset := newKeyset(t)
 	w := &world{
 		testServer: &testServer{log: &logBuffer{}},
@@ -72,22 +78,26 @@ func newWorld(t *testing.T) *world {
 		Store: db, Keyset: keyset, ITGlue: integration.NewDialer(urls, 3000), Starter: w.queue, Now: time.Now, Logger: log,
 	})
 	w.runner = orgsync.NewRunner(orgsync.RunnerConfig{Syncs: db, State: db, Releases: db, Connections: connections, Now: time.Now, Logger: log})
-	var err error
-	w.Handler, err = api.New(api.Dependencies{
+	d := api.Dependencies{
 		Log: log, Now: time.Now, Ready: db.Ready, Draining: func() bool { return false }, Version: "test",
 		Tokens: w.accounts, Integrations: db, IntegrationService: connections,
 		Organizations: db, OrganizationService: organization.NewService(organization.Config{
 			Store: db, Connections: connections, Now: time.Now, Logger: log,
 		}),
 		Mappings: db, MappingService: mapping.NewService(db, connections),
-		Events: db,
+		Events: db, Keys: db,
 		Syncs:  db, SyncService: orgsync.NewService(orgsync.ServiceConfig{
 			Syncs: db, Refreshes: db, Releases: db, Reads: db, Connections: connections, Starter: w.queue, Now: time.Now, Logger: log,
 		}),
-	})
-	if err != nil {
+	}
+	for _, c := range change {
+		c(&d)
+	}
+	var err error
+	if w.Handler, err = api.New(d); err != nil {
 		t.Fatal(err)
 	}
+	w.db = db
 	w.admin, w.viewer = w.newAccount(t)
 	return w
 }

@@ -10,6 +10,8 @@ import (
 
 	"github.com/go-playground/validator/v10"
 	"github.com/labstack/echo/v4"
+
+	"github.com/orgbridge/orgbridge/internal/event"
 )
 
 // base is where the versioned API begins.
@@ -39,6 +41,7 @@ type Dependencies struct {
 	Syncs               SyncStore
 	SyncService         SyncService
 	Events              EventStore
+	Keys                KeyStore
 }
 
 func (d Dependencies) check() error {
@@ -55,7 +58,7 @@ func (d Dependencies) check() error {
 		missing("Organizations", d.Organizations == nil), missing("OrganizationService", d.OrganizationService == nil),
 		missing("Mappings", d.Mappings == nil), missing("MappingService", d.MappingService == nil),
 		missing("Syncs", d.Syncs == nil), missing("SyncService", d.SyncService == nil),
-		missing("Events", d.Events == nil),
+		missing("Events", d.Events == nil), missing("Keys", d.Keys == nil),
 	)
 }
 
@@ -74,6 +77,8 @@ type route struct {
 	// query tells that the handler reads query parameters, and refuses those that it does not know. Other routes refuse all.
 	query   bool
 	handler echo.HandlerFunc
+	// resume answers a retry of what was done and not answered. Without it, the handler does: by doing nothing twice, or nothing at all.
+	resume resumption
 }
 
 // New returns the handler of the whole HTTP surface. It fails when a dependency is missing or a route does not say who may use it.
@@ -117,13 +122,13 @@ func (s *server) routes() []route {
 		{method: get, path: base + "/integrations/itglue", permission: read, handler: s.getIntegration},
 		{method: patch, path: base + "/integrations/itglue", permission: write, handler: s.changeIntegration},
 		{method: remove, path: base + "/integrations/itglue", permission: write, query: true, handler: s.deactivateIntegration},
-		{method: post, path: base + "/integrations/itglue/connect", permission: write, handler: s.connectIntegration},
+		{method: post, path: base + "/integrations/itglue/connect", permission: write, handler: s.connectIntegration, resume: s.resumeConnect},
 		{method: post, path: base + "/integrations/itglue/test", permission: write, handler: s.testIntegration},
 		{method: get, path: base + "/integrations/itglue/organizations", permission: read, query: true, handler: s.listDirectory},
 		{method: get, path: base + "/integrations/itglue/organizations/:itglueId/domains", permission: read, handler: s.listDomains},
 
 		{method: get, path: base + "/organizations", permission: read, query: true, handler: s.listOrganizations},
-		{method: post, path: base + "/organizations", permission: write, handler: s.createOrganization},
+		{method: post, path: base + "/organizations", permission: write, handler: s.createOrganization, resume: s.resumeCreate},
 		{method: post, path: base + "/organizations/import", permission: write, handler: s.importOrganizations},
 		{method: get, path: base + "/organizations/:organizationId", permission: read, handler: s.getOrganization},
 		{method: patch, path: base + "/organizations/:organizationId", permission: write, handler: s.updateOrganization},
@@ -135,14 +140,14 @@ func (s *server) routes() []route {
 		{method: put, path: base + "/mappings/:organizationId", permission: write, handler: s.mapOrganization},
 		{method: patch, path: base + "/mappings/:organizationId", permission: write, handler: s.updateMapping},
 		{method: remove, path: base + "/mappings/:organizationId", permission: write, handler: s.unmapOrganization},
-		{method: post, path: base + "/mappings/:organizationId/sync", permission: write, handler: s.syncOrganization},
+		{method: post, path: base + "/mappings/:organizationId/sync", permission: write, handler: s.syncOrganization, resume: s.resumeRefresh},
 
 		{method: get, path: base + "/syncs", permission: read, query: true, handler: s.listSyncs},
-		{method: post, path: base + "/syncs", permission: write, handler: s.startSync},
+		{method: post, path: base + "/syncs", permission: write, handler: s.startSync, resume: s.resumeSync(event.SyncQueued, http.StatusAccepted)},
 		{method: get, path: base + "/syncs/:syncId", permission: read, handler: s.getSync},
-		{method: post, path: base + "/syncs/:syncId/cancel", permission: write, handler: s.cancelSync},
-		{method: post, path: base + "/syncs/:syncId/release", permission: write, handler: s.releaseRemovals},
-		{method: post, path: base + "/syncs/:syncId/reject", permission: write, handler: s.rejectRemovals},
+		{method: post, path: base + "/syncs/:syncId/cancel", permission: write, handler: s.cancelSync, resume: s.resumeSync(event.SyncCancelled, http.StatusOK)},
+		{method: post, path: base + "/syncs/:syncId/release", permission: write, handler: s.releaseRemovals, resume: s.resumeSync(event.RemovalsReleased, http.StatusAccepted)},
+		{method: post, path: base + "/syncs/:syncId/reject", permission: write, handler: s.rejectRemovals, resume: s.resumeSync(event.RemovalsRejected, http.StatusOK)},
 		{method: get, path: base + "/syncs/:syncId/changes", permission: read, query: true, handler: s.listSyncChanges},
 
 		{method: get, path: base + "/events", permission: read, query: true, handler: s.listEvents},
@@ -160,6 +165,9 @@ func (s *server) register(e *echo.Echo, routes []route) error {
 		h := r.handler
 		if !r.query {
 			h = withoutQuery(h)
+		}
+		if r.method == http.MethodPost {
+			h = s.idempotent(r.resume, h)
 		}
 		if r.permission != public {
 			h = s.authorize(r.permission, acceptJSON(h))

@@ -7,6 +7,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/orgbridge/orgbridge/internal/event"
+	"github.com/orgbridge/orgbridge/internal/idempotency"
 	"github.com/orgbridge/orgbridge/internal/mapping"
 	"github.com/orgbridge/orgbridge/internal/orgsync"
 	"github.com/orgbridge/orgbridge/internal/page"
@@ -120,6 +121,24 @@ func (s *server) startSync(c echo.Context) error {
 func answerLocatedSync(c echo.Context, status int, sync orgsync.Sync) error {
 	c.Response().Header().Set(echo.HeaderLocation, base+"/syncs/"+sync.ID)
 	return c.JSON(status, toSync(sync))
+}
+
+// resumeSync answers, as it is by now, the sync that the fact was about.
+func (s *server) resumeSync(fact event.Type, status int) resumption {
+	return func(c echo.Context, done []idempotency.Effect) (bool, error) {
+		did, ok := find(done, fact)
+		if !ok {
+			return false, nil
+		}
+		sync, err := s.Syncs.Sync(c.Request().Context(), accountID(c), did.SyncID)
+		if err != nil {
+			return true, err
+		}
+		if status == http.StatusAccepted {
+			return true, answerLocatedSync(c, status, sync)
+		}
+		return true, c.JSON(status, toSync(sync))
+	}
 }
 
 // getSync reads one sync.

@@ -65,7 +65,7 @@ func (n *node) wire(c config.Config, r roles, keyset *seal.Keyset) (err error) {
 	runs := orgsync.RunnerConfig{Syncs: n.db, State: n.db, Releases: n.db, Connections: connections, Now: now, Logger: n.logger}
 	work := jobs.Config{
 		Pool: n.db.PostgresPool(), SQLite: n.db.SQLite(), Workers: r.workers, Sweeps: n.db,
-		Nights: orgsync.NewNights(n.db, n.logger), Logger: n.logger,
+		Nights: orgsync.NewNights(n.db, n.logger), Keys: n.db, Logger: n.logger,
 	}
 	if err := tune(&runs, &work); err != nil {
 		return err
@@ -86,7 +86,7 @@ func (n *node) wire(c config.Config, r roles, keyset *seal.Keyset) (err error) {
 		Integrations: n.db, IntegrationService: connections,
 		Organizations: n.db, OrganizationService: n.organizations,
 		Mappings: n.db, MappingService: mapping.NewService(n.db, connections),
-		Events: n.db,
+		Events: n.db, Keys: n.db,
 		Syncs:  n.db, SyncService: orgsync.NewService(orgsync.ServiceConfig{
 			Syncs: n.db, Refreshes: n.db, Releases: n.db, Reads: n.db, Connections: connections, Starter: n.jobs, Now: now, Logger: n.logger,
 		}),

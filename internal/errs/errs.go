@@ -40,6 +40,9 @@ const (
 	SyncEnded               Code = "sync-ended"
 	NotHeld                 Code = "not-held"
 	HeldSetChanged          Code = "held-set-changed"
+	IdempotencyKeyInvalid   Code = "idempotency-key-invalid"
+	IdempotencyKeyInUse     Code = "idempotency-key-in-use" // an earlier request with the key is still being served
+	IdempotencyKeyReused    Code = "idempotency-key-reused" // the key came with another request
 	ITGlueKeyRejected       Code = "itglue-key-rejected"
 	ITGlueRateLimited       Code = "itglue-rate-limited"
 	ITGlueUnavailable       Code = "itglue-unavailable"

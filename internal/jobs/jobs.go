@@ -34,6 +34,11 @@ type Nights interface {
 	Start(ctx context.Context, accountIDs []string) []orgsync.Fence
 }
 
+// KeyStore keeps what is to be forgotten after a time.
+type KeyStore interface {
+	ForgetKeys(ctx context.Context) error
+}
+
 // Config is what background work needs.
 type Config struct {
 	// The database: one of the two. The SQLite handle must be limited to one open connection.
@@ -46,6 +51,8 @@ type Config struct {
 	Sync    Runner
 	Sweeps  orgsync.SweepStore
 	Nights  Nights
+	// Keys may be left out; then nothing is forgotten.
+	Keys KeyStore
 
 	// SweepInterval is how long a sync without a job waits at most for one.
 	SweepInterval time.Duration

@@ -47,6 +47,7 @@ type sweepWorker struct {
 
 	store   orgsync.SweepStore
 	nights  Nights
+	keys    KeyStore
 	enqueue func(ctx context.Context, queue string, syncs []orgsync.Fence) error
 }
 
@@ -59,7 +60,17 @@ func (w *sweepWorker) Work(ctx context.Context, _ *river.Job[sweepArgs]) error {
 		failed = append(failed, fmt.Errorf("take over syncs: %w", err))
 	}
 	waiting, err := w.enqueueDue(ctx)
-	return errors.Join(append(failed, err, w.startNights(ctx, sweepLimit-waiting))...)
+	return errors.Join(append(failed, err, w.startNights(ctx, sweepLimit-waiting), w.forgetKeys(ctx))...)
+}
+
+func (w *sweepWorker) forgetKeys(ctx context.Context) error {
+	if w.keys == nil {
+		return nil
+	}
+	if err := w.keys.ForgetKeys(ctx); err != nil {
+		return fmt.Errorf("forget idempotency keys: %w", err)
+	}
+	return nil
 }
 
 // enqueueDue has a job for every sync that waits without one, and says how many wait.

@@ -62,6 +62,11 @@ type commonAnswer struct {
 func commonAnswers() []commonAnswer {
 	return []commonAnswer{
 		{
+			status: http.StatusBadRequest, name: "InvalidKeyOrBody", applies: takesKey,
+			description: "`idempotency-key-invalid`: the Idempotency-Key is not 1 to 255 visible ASCII characters, or there is more than one. " +
+				"`malformed-body`: the body is not one JSON value.",
+		},
+		{
 			status: http.StatusBadRequest, name: "MalformedBody", applies: hasBody,
 			description: "`malformed-body`: the body is not one JSON value.",
 		},
@@ -75,7 +80,7 @@ func commonAnswers() []commonAnswer {
 			description: "`not-acceptable`: the Accept header admits no JSON.",
 		},
 		{
-			status: http.StatusRequestEntityTooLarge, name: "PayloadTooLarge", applies: hasBody,
+			status: http.StatusRequestEntityTooLarge, name: "PayloadTooLarge", applies: hasBodyOrKey,
 			description: "`payload-too-large`: the body is larger than 1 MiB.",
 		},
 		{

@@ -27,7 +27,7 @@ type accountGuard struct {
 
 func guardAccounts(db *gorm.DB) error {
 	g := accountGuard{
-		table: regexp.MustCompile(`(?i)\b(tokens|integrations|directory|organizations|mappings|syncs|sync_changes|events)\b`),
+		table: regexp.MustCompile(`(?i)\b(tokens|integrations|directory|organizations|mappings|syncs|sync_changes|events|idempotency_keys)\b`),
 		bound: regexp.MustCompile(`(?i)\baccount_id(\s+AS\s+text\))?\s*=\s*(\?|\$\d+)`),
 		equal: regexp.MustCompile(`^\s*(\w+\.)?account_id\s*=\s*\?\s*$`),
 		join:  regexp.MustCompile(`(?i)\baccount_id\s*=\s*\w+\.account_id\b`),

@@ -95,6 +95,9 @@ func (s *Store) record(tx *gorm.DB, accountID string, facts ...event.Event) erro
 	if len(facts) == 0 {
 		return nil
 	}
+	if err := noteEffects(tx, accountID, facts); err != nil {
+		return err
+	}
 	first, err := reserveEvents(tx, accountID, len(facts))
 	if err != nil {
 		return err
