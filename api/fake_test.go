@@ -353,10 +353,14 @@ func (f *fake) ClaimKey(ctx context.Context, accountID string, r idempotency.Req
 	return &claim, nil
 }
 
-func (f *fake) RenewKey(ctx context.Context, _ *idempotency.Claim) error { return f.call(ctx, "RenewKey") }
+func (f *fake) RenewKey(ctx context.Context, _ *idempotency.Claim) error {
+	return f.call(ctx, "RenewKey")
+}
 
 func (f *fake) AnswerKey(ctx context.Context, _ *idempotency.Claim, a idempotency.Answer) error {
 	return f.call(ctx, "AnswerKey", a)
 }
 
-func (f *fake) ReleaseKey(ctx context.Context, _ *idempotency.Claim) error { return f.call(ctx, "ReleaseKey") }
+func (f *fake) ReleaseKey(ctx context.Context, _ *idempotency.Claim) error {
+	return f.call(ctx, "ReleaseKey")
+}

@@ -75,13 +75,13 @@ func idempotencyKey(headers []string) (string, error) {
 	if len(headers) == 0 {
 		return "", nil
 	}
-	key, ok := headers[0], len(headers) == 1
-	if quoted := strings.TrimPrefix(key, `"`); quoted != key {
-		key, ok = unquote(quoted), ok && unquote(quoted) != ""
+	key, fine := headers[0], len(headers) == 1
+	if quoted, ok := strings.CutPrefix(key, `"`); ok {
+		key = unquote(quoted)
 	} else {
-		ok = ok && !strings.ContainsAny(key, `",`)
+		fine = fine && !strings.ContainsAny(key, `",`)
 	}
-	if !ok || len(key) > maxIdempotencyKey || !only(key, '!', '~') {
+	if !fine || len(key) > maxIdempotencyKey || !only(key, '!', '~') {
 		return "", errs.New(errs.IdempotencyKeyInvalid, "An Idempotency-Key is one text of 1 to %d visible ASCII characters, "+
 			"in double quotes or without quotes and commas.", maxIdempotencyKey)
 	}
@@ -97,10 +97,10 @@ func unquote(s string) string {
 			return text.String()
 		case s[i] == '"':
 			return ""
+		case s[i] == '\\' && i+1 < len(s) && (s[i+1] == '"' || s[i+1] == '\\'):
+			i++
 		case s[i] == '\\':
-			if i++; i == len(s) || s[i] != '"' && s[i] != '\\' {
-				return ""
-			}
+			return ""
 		}
 		text.WriteByte(s[i])
 	}

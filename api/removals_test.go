@@ -14,6 +14,13 @@ import (
 func heldWorld(t *testing.T) (w *world, syncID string) {
 	t.Helper()
 	w = newWorld(t)
+	syncID = w.hold(t)
+	return w, syncID
+}
+
+// hold has the account connected, with five mappings of which a sync holds the removal of four, and returns the sync's id.
+func (w *world) hold(t *testing.T) (syncID string) {
+	t.Helper()
 	for i := range 5 {
 		w.glue[itglue.RegionEU].Add(itgluetest.Organization{ID: strconv.Itoa(i + 1), Name: fmt.Sprintf("Customer %d", i)})
 		w.add(t, fmt.Sprintf("Customer %d", i), fmt.Sprintf("customer%d.com", i))
@@ -22,8 +29,7 @@ func heldWorld(t *testing.T) (w *world, syncID string) {
 	for i := range 4 {
 		w.glue[itglue.RegionEU].Delete(strconv.Itoa(i + 1))
 	}
-	syncID = w.syncNow(t)
-	return w, syncID
+	return w.syncNow(t)
 }
 
 // syncNow does a manual sync and returns its id.

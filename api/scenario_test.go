@@ -60,7 +60,14 @@ func newWorld(t *testing.T) *world {
 
 func newWorldOn(t *testing.T, db *store.Store, change ...func(*api.Dependencies)) *world {
 	t.Helper()
-	keyset := newKeyset(t)
+	w := newNode(t, db, newKeyset(t), change...)
+	w.admin, w.viewer = w.newAccount(t)
+	return w
+}
+
+// newNode is a world without accounts of its own.
+func newNode(t *testing.T, db *store.Store, keyset *seal.Keyset, change ...func(*api.Dependencies)) *world {
+	t.Helper()
 	w := &world{
 		testServer: &testServer{log: &logBuffer{}},
 		glue:       map[itglue.Region]*itgluetest.Listening{},
@@ -86,7 +93,7 @@ func newWorldOn(t *testing.T, db *store.Store, change ...func(*api.Dependencies)
 		}),
 		Mappings: db, MappingService: mapping.NewService(db, connections),
 		Events: db, Keys: db,
-		Syncs:  db, SyncService: orgsync.NewService(orgsync.ServiceConfig{
+		Syncs: db, SyncService: orgsync.NewService(orgsync.ServiceConfig{
 			Syncs: db, Refreshes: db, Releases: db, Reads: db, Connections: connections, Starter: w.queue, Now: time.Now, Logger: log,
 		}),
 	}
@@ -98,7 +105,6 @@ func newWorldOn(t *testing.T, db *store.Store, change ...func(*api.Dependencies)
 		t.Fatal(err)
 	}
 	w.db = db
-	w.admin, w.viewer = w.newAccount(t)
 	return w
 }
 
@@ -108,6 +114,11 @@ func newKeyset(t *testing.T) *seal.Keyset {
 	if err := seal.Create(path); err != nil {
 		t.Fatal(err)
 	}
+	return loadKeyset(t, path)
+}
+
+func loadKeyset(t *testing.T, path string) *seal.Keyset {
+	t.Helper()
 	keyset, err := seal.Load(path)
 	if err != nil {
 		t.Fatal(err)

@@ -112,6 +112,8 @@ func (s *server) routes() []route {
 		patch  = http.MethodPatch
 		remove = http.MethodDelete
 	)
+	started, cancelled := s.resumeSync(event.SyncQueued, http.StatusAccepted), s.resumeSync(event.SyncCancelled, http.StatusOK)
+	released, rejected := s.resumeSync(event.RemovalsReleased, http.StatusAccepted), s.resumeSync(event.RemovalsRejected, http.StatusOK)
 	return []route{
 		{method: get, path: "/healthz", permission: public, handler: s.health},
 		{method: get, path: "/readyz", permission: public, handler: s.ready},
@@ -143,11 +145,11 @@ func (s *server) routes() []route {
 		{method: post, path: base + "/mappings/:organizationId/sync", permission: write, handler: s.syncOrganization, resume: s.resumeRefresh},
 
 		{method: get, path: base + "/syncs", permission: read, query: true, handler: s.listSyncs},
-		{method: post, path: base + "/syncs", permission: write, handler: s.startSync, resume: s.resumeSync(event.SyncQueued, http.StatusAccepted)},
+		{method: post, path: base + "/syncs", permission: write, handler: s.startSync, resume: started},
 		{method: get, path: base + "/syncs/:syncId", permission: read, handler: s.getSync},
-		{method: post, path: base + "/syncs/:syncId/cancel", permission: write, handler: s.cancelSync, resume: s.resumeSync(event.SyncCancelled, http.StatusOK)},
-		{method: post, path: base + "/syncs/:syncId/release", permission: write, handler: s.releaseRemovals, resume: s.resumeSync(event.RemovalsReleased, http.StatusAccepted)},
-		{method: post, path: base + "/syncs/:syncId/reject", permission: write, handler: s.rejectRemovals, resume: s.resumeSync(event.RemovalsRejected, http.StatusOK)},
+		{method: post, path: base + "/syncs/:syncId/cancel", permission: write, handler: s.cancelSync, resume: cancelled},
+		{method: post, path: base + "/syncs/:syncId/release", permission: write, handler: s.releaseRemovals, resume: released},
+		{method: post, path: base + "/syncs/:syncId/reject", permission: write, handler: s.rejectRemovals, resume: rejected},
 		{method: get, path: base + "/syncs/:syncId/changes", permission: read, query: true, handler: s.listSyncChanges},
 
 		{method: get, path: base + "/events", permission: read, query: true, handler: s.listEvents},

@@ -87,7 +87,7 @@ func (n *node) wire(c config.Config, r roles, keyset *seal.Keyset) (err error) {
 		Organizations: n.db, OrganizationService: n.organizations,
 		Mappings: n.db, MappingService: mapping.NewService(n.db, connections),
 		Events: n.db, Keys: n.db,
-		Syncs:  n.db, SyncService: orgsync.NewService(orgsync.ServiceConfig{
+		Syncs: n.db, SyncService: orgsync.NewService(orgsync.ServiceConfig{
 			Syncs: n.db, Refreshes: n.db, Releases: n.db, Reads: n.db, Connections: connections, Starter: n.jobs, Now: now, Logger: n.logger,
 		}),
 	})

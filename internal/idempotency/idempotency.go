@@ -104,7 +104,9 @@ type Answer struct {
 type contextKey struct{}
 
 // With returns a context under which all that is done is done for the claim.
-func With(ctx context.Context, c *Claim) context.Context { return context.WithValue(ctx, contextKey{}, c) }
+func With(ctx context.Context, c *Claim) context.Context {
+	return context.WithValue(ctx, contextKey{}, c)
+}
 
 // From returns the claim that the context is under, nil for none.
 func From(ctx context.Context) *Claim {

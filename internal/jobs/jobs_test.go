@@ -15,6 +15,7 @@ import (
 	"github.com/google/uuid"
 	"go.uber.org/goleak"
 
+	"github.com/orgbridge/orgbridge/internal/idempotency"
 	"github.com/orgbridge/orgbridge/internal/jobs"
 	"github.com/orgbridge/orgbridge/internal/orgsync"
 	"github.com/orgbridge/orgbridge/internal/store"
@@ -503,4 +504,18 @@ func (b *syncBuffer) bytes() []byte {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return bytes.Clone(b.buf.Bytes())
+}
+
+func TestSweepForgetsExpiredKeys(t *testing.T) {
+	t.Parallel()
+	onEachEngine(t, func(t *testing.T, db *store.Store) {
+		t.Helper()
+		account := storetest.Account(t, db)
+		if _, err := db.ClaimKey(t.Context(), account, idempotency.NewRequest("k")); err != nil {
+			t.Fatal(err)
+		}
+		storetest.Exec(t, db, "UPDATE idempotency_keys SET expires_at = '2000-01-01 00:00:00+00:00'")
+		start(t, db, jobs.Config{Sync: runs(func(context.Context, orgsync.Fence) error { return nil }), Keys: db})
+		eventually(t, "the sweep", func() bool { return storetest.Value[int](t, db, "SELECT count(*) FROM idempotency_keys") == 0 })
+	})
 }

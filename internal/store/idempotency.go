@@ -106,7 +106,7 @@ func owned(tx *gorm.DB, c *idempotency.Claim) *gorm.DB {
 	return keyOf(tx, c).Where("owner = ?", c.Owner).Where("status IS NULL")
 }
 
-func (r *keyRow) answer() (*idempotency.Answer, error) {
+func (r keyRow) answer() (*idempotency.Answer, error) {
 	a := &idempotency.Answer{Status: *r.Status, Body: r.Body}
 	if err := json.Unmarshal([]byte(orEmpty(r.Headers)), &a.Header); err != nil {
 		return nil, fmt.Errorf("headers of a kept answer: %w", err)
