@@ -3,6 +3,7 @@ package main
 import (
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -15,16 +16,16 @@ func TestAnswers(t *testing.T) {
 			"any": {"type": "object", "additionalProperties": {"type": "string"}}}},
 		"api.inner": {"type": "object"}, "api.thing": {"type": "object"}`,
 		`"/open": {"get": {"responses": {"200": {"description": "d", "schema": {"$ref": "#/definitions/api.thing"}}}}},
-		"/things": {"post": {
+		"/things": {"put": {
 			"consumes": ["application/json"], "produces": ["text/plain", "application/json"], "security": [{"BearerAuth": []}], "x-note": 1,
 			"parameters": [
 				{"in": "body", "name": "body", "required": true, "schema": {"$ref": "#/definitions/api.body"}},
-				{"in": "header", "name": "Idempotency-Key", "type": "string", "x-note": 1}],
+				{"in": "header", "name": "X-Label", "type": "string", "x-note": 1}],
 			"responses": {
 				"201": {"description": "d", "schema": {"$ref": "#/definitions/api.thing"}, "headers": {"Location": {"type": "string"}}},
 				"204": {"description": "d"},
 				"422": {"description": "own words", "schema": {"$ref": "#/definitions/api.problem"}}}}}`)
-	post, open := doc.Paths.Value("/things").Post, doc.Paths.Value("/open").Get
+	post, open := doc.Paths.Value("/things").Put, doc.Paths.Value("/open").Get
 
 	t.Run("CommonOnes", func(t *testing.T) {
 		t.Parallel()
@@ -69,9 +70,32 @@ func TestAnswers(t *testing.T) {
 
 	t.Run("NoExtensions", func(t *testing.T) {
 		t.Parallel()
-		wantJSON(t, post.Parameters, `[{"in": "header", "name": "Idempotency-Key", "schema": {"type": "string"}}]`)
+		wantJSON(t, post.Parameters, `[{"in": "header", "name": "X-Label", "schema": {"type": "string"}}]`)
 		if len(post.Extensions) > 0 {
 			t.Errorf("left: %v", post.Extensions)
 		}
 	})
+}
+
+func TestEveryPOSTWithATokenTakesAnIdempotencyKey(t *testing.T) {
+	t.Parallel()
+	doc := mustConvert(t, `"api.thing": {"type": "object"}`,
+		`"/open": {"post": {"responses": {"200": {"description": "d"}}}},
+		"/things": {"post": {"security": [{"BearerAuth": []}], "responses": {
+			"201": {"description": "d"}, "422": {"description": "own words", "schema": {"$ref": "#/definitions/api.problem"}}}}}`)
+	post, open := doc.Paths.Value("/things").Post, doc.Paths.Value("/open").Post
+	if len(open.Parameters) > 0 || open.Responses.Value("409") != nil {
+		t.Error("a route without a token takes a key")
+	}
+	wantJSON(t, post.Parameters, `[{"$ref": "#/components/parameters/IdempotencyKey"}]`)
+	for code, want := range map[string]string{
+		"400": "`idempotency-key-invalid`", "409": "`idempotency-key-in-use`", "422": "own words `idempotency-key-reused`", "413": "`payload-too-large`",
+	} {
+		if answer := post.Responses.Value(code); answer == nil || !strings.HasPrefix(*answer.Value.Description, want) {
+			t.Errorf("%s: %+v", code, answer)
+		}
+	}
+	if post.Responses.Value("201").Value.Headers["Idempotency-Replayed"] == nil || post.Responses.Value("409").Value.Headers["Retry-After"] == nil {
+		t.Error("the headers are not described")
+	}
 }

@@ -68,7 +68,7 @@ func listThings(http.ResponseWriter, *http.Request) {}
 // @Accept json
 // @Produce json
 // @Security BearerAuth
-// @Param Idempotency-Key header string false "Makes a retry safe"
+// @Param X-Label header string false "Names the thing"
 // @Param body body createThing true "The thing"
 // @Success 201 {object} thing
 // @Header 201 {string} Location "Where it is"
