@@ -24,8 +24,8 @@ func Rounds(few, full int) int {
 	return few
 }
 
-// Figure logs what a test measured, for the table of figures.
-func Figure(tb testing.TB, name, format string, args ...any) {
+// Figuref logs what a test measured, for the table of figures.
+func Figuref(tb testing.TB, name, format string, args ...any) {
 	tb.Helper()
 	tb.Logf("figure: %s: %s", name, fmt.Sprintf(format, args...))
 }

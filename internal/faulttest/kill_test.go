@@ -96,6 +96,6 @@ func TestF1RandomKillLosesNothing(t *testing.T) {
 			r.load.SendTo(r.client())
 		}
 		r.survived()
-		faulttest.Figure(t, "random kills under mixed load / acknowledged writes lost / duplicates", "%d / 0 / 0", runs)
+		faulttest.Figuref(t, "random kills under mixed load / acknowledged writes lost / duplicates", "%d / 0 / 0", runs)
 	})
 }
