@@ -16,13 +16,17 @@ const (
 	// killed is taken over, only later.
 	grace = 20 * time.Second
 
+	// farewell is how long a process that is not ready any more goes on to answer: whoever sends it requests has to notice, and a
+	// connection that is kept alive must not be closed under the next one.
+	farewell = time.Second
+
 	// The API gives every request an end of its own before writeTimeout.
 	writeTimeout = 75 * time.Second
 )
 
 func (n *node) httpServer(base context.Context) *http.Server {
 	return &http.Server{
-		Handler:           n.handler,
+		Handler:           n.partingHandler(),
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       30 * time.Second,
 		WriteTimeout:      writeTimeout,
@@ -31,6 +35,16 @@ func (n *node) httpServer(base context.Context) *http.Server {
 		BaseContext:       func(net.Listener) context.Context { return base },
 		ErrorLog:          slog.NewLogLogger(n.logger.Handler(), slog.LevelWarn),
 	}
+}
+
+// partingHandler has clients of a process that is about to end open their next connection elsewhere.
+func (n *node) partingHandler() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if n.draining.Load() {
+			w.Header().Set("Connection", "close")
+		}
+		n.handler.ServeHTTP(w, r)
+	})
 }
 
 // serve runs jobs and answers requests until ctx ends, and then ends in order. It closes the listener and the database. Started is
@@ -63,8 +77,8 @@ func (n *node) serve(ctx context.Context, listener net.Listener, started func() 
 	return errors.Join(err, n.db.Close())
 }
 
-// drain ends the process's work: it is not ready any more, takes no new requests, and jobs hand back what they have begun. It tells
-// whether all has ended within the grace time; the rest is cut off, and found by the sweep of another process or the next start.
+// drain ends the process's work: it is not ready any more, soon takes no new requests, and jobs hand back at once what they have begun. It
+// tells whether all has ended within the grace time; the rest is cut off, and found by the sweep of another process or the next start.
 func (n *node) drain(ctx context.Context, server *http.Server, cut context.CancelFunc) bool {
 	n.draining.Store(true)
 	n.logger.InfoContext(ctx, "ending")
@@ -73,7 +87,10 @@ func (n *node) drain(ctx context.Context, server *http.Server, cut context.Cance
 
 	var requests, work error
 	var both sync.WaitGroup
-	both.Go(func() { requests = server.Shutdown(ctx) })
+	both.Go(func() {
+		<-time.After(farewell)
+		requests = server.Shutdown(ctx)
+	})
 	both.Go(func() { work = n.jobs.Stop(ctx) })
 	both.Wait()
 

@@ -99,3 +99,14 @@ func TestF1RandomKillLosesNothing(t *testing.T) {
 		faulttest.Figuref(t, "random kills under mixed load / acknowledged writes lost / duplicates", "%d / 0 / 0", runs)
 	})
 }
+
+// syncUnderWay starts a sync and waits until it asks IT Glue, which must be slow.
+func (r *restless) syncUnderWay() (id string) {
+	r.t.Helper()
+	calls := r.Calls().Count
+	id = r.sync()
+	e2e.Eventually(r.t, e2e.Patience, "the sync to list", func() bool {
+		return r.Calls().Count > calls && r.client().Sync(id).Status == "running"
+	})
+	return id
+}
