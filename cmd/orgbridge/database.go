@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 
@@ -38,7 +39,8 @@ func makeKeyset(c config.Config) error {
 	if err != nil || !mayCreate || exists(c.SQLiteFile()) || exists(file) {
 		return nil //nolint:nilerr // only who needs the keyset has to have one
 	}
-	if err := seal.Create(file); err != nil {
+	// A process that starts at the same time may be quicker; its keyset is there as a whole.
+	if err := seal.Create(file); err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("%s%s: make the keyset beside the new database: %w", config.Prefix, config.DatabaseURL, err)
 	}
 	return nil

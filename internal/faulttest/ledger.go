@@ -85,11 +85,20 @@ func (l *Ledger) Counts() map[Outcome]int {
 }
 
 // Unforeseen returns the requests that were answered with 500, which no fault excuses.
-func (l *Ledger) Unforeseen() (requests []Request) {
+func (l *Ledger) Unforeseen() []Request {
+	return l.where(func(r *Request) bool { return r.Status == http.StatusInternalServerError })
+}
+
+// Open returns the requests whose outcome is unknown.
+func (l *Ledger) Open() []Request {
+	return l.where(func(r *Request) bool { return r.Outcome == Unknown })
+}
+
+func (l *Ledger) where(yes func(r *Request) bool) (requests []Request) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, r := range l.requests {
-		if r.Status == http.StatusInternalServerError {
+		if yes(r) {
 			requests = append(requests, *r)
 		}
 	}

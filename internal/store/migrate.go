@@ -18,10 +18,11 @@ import (
 const migrationLock = 7_305_803_412_650_147
 
 // Migrate brings the schema to the newest version and then calls also, if given. On PostgreSQL nodes that start at once do so one after
-// the other; also runs under the same lock. It is safe to call again.
+// the other; also runs under the same lock. On SQLite, what another process does at the same time is not done again. It is safe to call
+// again.
 func (s *Store) Migrate(ctx context.Context, also func(ctx context.Context) error) error {
 	if s.pool == nil {
-		return s.migrate(ctx, s.sql, also)
+		return s.migrateSQLite(ctx, also)
 	}
 	// A connection of its own, since building an index may take longer than a request's statement may.
 	cfg := s.pool.Config().ConnConfig.Copy()
@@ -30,6 +31,32 @@ func (s *Store) Migrate(ctx context.Context, also func(ctx context.Context) erro
 	db := stdlib.OpenDB(*cfg)
 	err := s.locked(ctx, db, func() error { return s.migrate(ctx, db, also) })
 	return errors.Join(err, db.Close())
+}
+
+// migrateSQLite tries again as long as the schema was changed meanwhile: then another process may have made what was about to be made.
+// Each step is a transaction, so none is made twice or in part.
+func (s *Store) migrateSQLite(ctx context.Context, also func(ctx context.Context) error) error {
+	for {
+		before, err := s.schemaChanges(ctx)
+		if err != nil {
+			return err
+		}
+		failed := s.migrate(ctx, s.sql, also)
+		if failed == nil {
+			return nil
+		}
+		if after, err := s.schemaChanges(ctx); err != nil || after == before {
+			return errors.Join(failed, err)
+		}
+	}
+}
+
+// schemaChanges is how often the schema of a SQLite database was changed.
+func (s *Store) schemaChanges(ctx context.Context) (n int64, err error) {
+	if err := s.sql.QueryRowContext(ctx, "PRAGMA schema_version").Scan(&n); err != nil {
+		return 0, fmt.Errorf("read the version of the schema: %w", err)
+	}
+	return n, nil
 }
 
 func (s *Store) locked(ctx context.Context, db *sql.DB, fn func() error) (err error) {
