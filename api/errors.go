@@ -33,7 +33,7 @@ type Problem struct {
 	// Path of the request.
 	Instance string `json:"instance" validate:"required" example:"/api/v1/organizations"`
 	// What is wrong, for programs. Never changes its meaning.
-	Code string `json:"code" validate:"required" enums:"internal,unavailable,unauthenticated,forbidden,not-found,method-not-allowed,not-acceptable,unsupported-media-type,malformed-body,payload-too-large,uri-too-long,validation-failed,conflict,already-connected,not-connected,not-mapped,domain-taken,domain-required,domain-immutable,itglue-organization-already-mapped,different-itglue-account,confirmation-required,sync-active,sync-ended,not-held,held-set-changed,idempotency-key-invalid,idempotency-key-in-use,idempotency-key-reused,itglue-key-rejected,itglue-rate-limited,itglue-unavailable,itglue-timeout,itglue-bad-answer,itglue-listing-incomplete" example:"validation-failed"` //nolint:lll // a tag cannot be wrapped
+	Code string `json:"code" validate:"required" enums:"internal,unavailable,unauthenticated,forbidden,not-found,method-not-allowed,not-acceptable,unsupported-media-type,malformed-body,payload-too-large,uri-too-long,validation-failed,conflict,already-connected,not-connected,not-mapped,domain-taken,domain-required,domain-immutable,itglue-organization-already-mapped,different-itglue-account,confirmation-required,sync-active,sync-ended,not-held,held-set-changed,precondition-failed,idempotency-key-invalid,idempotency-key-in-use,idempotency-key-reused,itglue-key-rejected,itglue-rate-limited,itglue-unavailable,itglue-timeout,itglue-bad-answer,itglue-listing-incomplete" example:"validation-failed"` //nolint:lll // a tag cannot be wrapped
 	// Same as `X-Request-Id`. Name it when you ask the operator for help.
 	RequestID string `json:"requestId" validate:"required" example:"0198c5d0-5a4e-7c3b-9d2e-6f1a2b3c4d5e"`
 	// All faults of the request; present only with `validation-failed`.
@@ -101,6 +101,7 @@ func answers() map[errs.Code]answer {
 		errs.NotHeld:                 {status: http.StatusConflict, title: "Not held"},
 		errs.HeldSetChanged:          {status: http.StatusPreconditionFailed, title: "Held set changed"},
 		errs.AlreadyMapped:           {status: http.StatusConflict, title: "IT Glue organization already mapped"},
+		errs.PreconditionFailed:      {status: http.StatusPreconditionFailed, title: "Precondition failed"},
 		errs.IdempotencyKeyInvalid:   {status: http.StatusBadRequest, title: "Invalid Idempotency-Key"},
 		errs.IdempotencyKeyInUse:     {status: http.StatusConflict, title: "Idempotency-Key in use", retryAfter: time.Second},
 		errs.IdempotencyKeyReused:    {status: http.StatusUnprocessableEntity, title: "Idempotency-Key reused"},

@@ -20,7 +20,6 @@ import (
 const (
 	idempotencyKeyHeader = "Idempotency-Key"
 	replayedHeader       = "Idempotency-Replayed"
-	etagHeader           = "ETag"
 	maxIdempotencyKey    = 255
 	// keepTime bounds the writing down of an answer, which is done also when the request's own time is over.
 	keepTime = 5 * time.Second

@@ -209,7 +209,7 @@ func (s *server) answerIntegration(c echo.Context, status int, in *integration.I
 		return err
 	}
 	if in == nil {
-		return c.JSON(status, toIntegration(nil, counts, nil, nil, nil))
+		return answerShown(c, status, toIntegration(nil, counts, nil, nil, nil))
 	}
 	active, err := s.Integrations.ActiveSync(ctx, id)
 	if err != nil {
@@ -223,10 +223,18 @@ func (s *server) answerIntegration(c echo.Context, status int, in *integration.I
 	if err != nil {
 		return err
 	}
+	shown := toIntegration(in, counts, active, last, held)
 	if status == http.StatusCreated && active == nil {
-		active = last // the initial sync of a small account may have ended already: its starter wants its id all the same
+		setTag(c, shown)
+		shown.ActiveSync = toSyncOrNull(last) // the initial sync of a small account may have ended already: its starter wants its id all the same
+		return c.JSON(status, shown)
 	}
-	return c.JSON(status, toIntegration(in, counts, active, last, held))
+	return answerShown(c, status, shown)
+}
+
+// overview is the integration as it is shown.
+func overview(o orgsync.Overview) integrationDTO {
+	return toIntegration(&o.Integration, o.Mappings, o.Active, o.Last, o.Held)
 }
 
 // heldSync is the sync whose removals wait for a person, nil when none do. It is the last one, unless that failed or was cancelled.

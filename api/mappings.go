@@ -222,9 +222,10 @@ func answerRow(c echo.Context, do func(ctx context.Context, accountID, organizat
 	if err != nil {
 		return err
 	}
+	ifMatch(c, toMapping)
 	row, err := do(c.Request().Context(), accountID(c), id)
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, toMapping(row))
+	return answerShown(c, http.StatusOK, toMapping(row))
 }

@@ -95,7 +95,7 @@ func (s *server) getOrganization(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, toOrganization(o))
+	return answerShown(c, http.StatusOK, toOrganization(o))
 }
 
 // createOrganization adds an organization.
@@ -135,7 +135,7 @@ func (s *server) createOrganization(c echo.Context) error {
 
 func answerCreated(c echo.Context, o organization.Organization) error {
 	c.Response().Header().Set(echo.HeaderLocation, base+"/organizations/"+o.ID)
-	return c.JSON(http.StatusCreated, toOrganization(o))
+	return answerShown(c, http.StatusCreated, toOrganization(o))
 }
 
 // resumeCreate answers the organization as it is by now.
@@ -183,11 +183,12 @@ func (s *server) updateOrganization(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	ifMatch(c, toOrganization)
 	o, err := s.OrganizationService.Update(c.Request().Context(), accountID(c), id, body.change(), actor(c))
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, toOrganization(o))
+	return answerShown(c, http.StatusOK, toOrganization(o))
 }
 
 // deleteOrganization removes an organization.
@@ -208,6 +209,7 @@ func (s *server) deleteOrganization(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	ifMatch(c, toOrganization)
 	if err := s.Organizations.DeleteOrganization(c.Request().Context(), accountID(c), id, actor(c)); err != nil {
 		return err
 	}

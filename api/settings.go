@@ -42,6 +42,7 @@ func (s *server) changeIntegration(c echo.Context) error {
 	if err := s.bind(c, &body); err != nil {
 		return err
 	}
+	ifMatch(c, overview)
 	in, err := s.IntegrationService.Change(c.Request().Context(), accountID(c), body.change(), actor(c))
 	if err != nil {
 		return err
@@ -71,6 +72,7 @@ func (s *server) deactivateIntegration(c echo.Context) error {
 	if err := q.err(); err != nil {
 		return err
 	}
+	ifMatch(c, overview)
 	removed, err := s.IntegrationService.Deactivate(c.Request().Context(), accountID(c), confirmed, actor(c))
 	if err != nil {
 		return err

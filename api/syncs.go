@@ -120,7 +120,7 @@ func (s *server) startSync(c echo.Context) error {
 
 func answerLocatedSync(c echo.Context, status int, sync orgsync.Sync) error {
 	c.Response().Header().Set(echo.HeaderLocation, base+"/syncs/"+sync.ID)
-	return c.JSON(status, toSync(sync))
+	return answerShown(c, status, toSync(sync))
 }
 
 // resumeSync answers, as it is by now, the sync that the fact was about.
@@ -137,7 +137,7 @@ func (s *server) resumeSync(fact event.Type, status int) resumption {
 		if status == http.StatusAccepted {
 			return true, answerLocatedSync(c, status, sync)
 		}
-		return true, c.JSON(status, toSync(sync))
+		return true, answerShown(c, status, toSync(sync))
 	}
 }
 
@@ -162,7 +162,7 @@ func (s *server) getSync(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, toSync(sync))
+	return answerShown(c, http.StatusOK, toSync(sync))
 }
 
 // cancelSync stops a sync.
@@ -186,11 +186,12 @@ func (s *server) cancelSync(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	ifMatch(c, toSync)
 	sync, err := s.Syncs.CancelSync(c.Request().Context(), accountID(c), id, actor(c))
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, toSync(sync))
+	return answerShown(c, http.StatusOK, toSync(sync))
 }
 
 // releaseRemovals has held removals made.
@@ -219,6 +220,7 @@ func (s *server) releaseRemovals(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	ifMatch(c, toSync)
 	sync, err := s.SyncService.Release(c.Request().Context(), accountID(c), id, actor(c))
 	if err != nil {
 		return err
@@ -250,11 +252,12 @@ func (s *server) rejectRemovals(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	ifMatch(c, toSync)
 	sync, err := s.Syncs.RejectRemovals(c.Request().Context(), accountID(c), id, actor(c))
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, toSync(sync))
+	return answerShown(c, http.StatusOK, toSync(sync))
 }
 
 // listSyncChanges lists what a sync did, would do or refused to do.

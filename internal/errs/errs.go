@@ -40,6 +40,7 @@ const (
 	SyncEnded               Code = "sync-ended"
 	NotHeld                 Code = "not-held"
 	HeldSetChanged          Code = "held-set-changed"
+	PreconditionFailed      Code = "precondition-failed" // not as the client saw it
 	IdempotencyKeyInvalid   Code = "idempotency-key-invalid"
 	IdempotencyKeyInUse     Code = "idempotency-key-in-use" // an earlier request with the key is still being served
 	IdempotencyKeyReused    Code = "idempotency-key-reused" // the key came with another request

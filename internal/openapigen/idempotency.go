@@ -40,7 +40,7 @@ func keyParameter() *openapi3.Parameter {
 func addIdempotency(doc *openapi3.T) error {
 	schema := doc.Components.Schemas[problemSchema]
 	replayed := header("`true` on an answer that was given before to the same Idempotency-Key", openapi3.NewStringSchema().WithEnum("true"))
-	doc.Components.Parameters = openapi3.ParametersMap{"IdempotencyKey": {Value: keyParameter()}}
+	doc.Components.Parameters["IdempotencyKey"] = &openapi3.ParameterRef{Value: keyParameter()}
 	for _, op := range operations(doc) {
 		if !takesKey(op) {
 			continue

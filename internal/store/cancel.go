@@ -9,6 +9,7 @@ import (
 	"github.com/orgbridge/orgbridge/internal/errs"
 	"github.com/orgbridge/orgbridge/internal/event"
 	"github.com/orgbridge/orgbridge/internal/orgsync"
+	"github.com/orgbridge/orgbridge/internal/precondition"
 )
 
 // CancelSync ends a queued or running sync and returns it; one that was cancelled before stays as it is. What the sync's owner has
@@ -20,6 +21,9 @@ func (s *Store) CancelSync(ctx context.Context, accountID, id string, by event.A
 			return err
 		}
 		sync, err = syncOf(tx, accountID, id)
+		if err == nil {
+			err = checkSync(tx, &sync)
+		}
 		switch {
 		case err != nil || sync.Status == orgsync.Cancelled:
 			return err
@@ -37,6 +41,11 @@ func (s *Store) CancelSync(ctx context.Context, accountID, id string, by event.A
 		return s.record(tx, accountID, facts...)
 	})
 	return sync, err
+}
+
+// checkSync checks the precondition on a sync that is locked by the lock of the integration.
+func checkSync(tx *gorm.DB, sync *orgsync.Sync) error {
+	return precondition.Check(tx.Statement.Context, func() (orgsync.Sync, error) { return *sync, nil })
 }
 
 // cancelActive ends the account's queued or running sync, if there is one, for a transaction that holds the lock of the integration. It

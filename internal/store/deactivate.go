@@ -13,7 +13,11 @@ import (
 // [errs.NotConnected].
 func (s *Store) Deactivate(ctx context.Context, accountID string, by event.Actor) (removed int, err error) {
 	err = s.inTx(ctx, "deactivate integration", func(tx *gorm.DB) error {
-		if _, err := lockIntegration(tx, accountID); err != nil {
+		in, err := lockIntegration(tx, accountID)
+		if err != nil {
+			return err
+		}
+		if err := checkOverview(tx, &in); err != nil {
 			return err
 		}
 		_, facts, err := s.cancelActive(tx, accountID, by)

@@ -10,6 +10,7 @@ import (
 	"github.com/orgbridge/orgbridge/internal/mapping"
 	"github.com/orgbridge/orgbridge/internal/names"
 	"github.com/orgbridge/orgbridge/internal/page"
+	"github.com/orgbridge/orgbridge/internal/precondition"
 )
 
 // maxCandidates is how many candidates a row shows at most; more would not help a person to choose.
@@ -57,23 +58,33 @@ func (r viewRow) position() page.Position {
 
 // Mapping returns the organization's row with its candidates, or [errs.NotFound].
 func (s *Store) Mapping(ctx context.Context, accountID, organizationID string) (mapping.Row, error) {
-	var rows []mapping.Row
 	if !isID(organizationID) {
 		return mapping.Row{}, noOrganization()
 	}
+	var row mapping.Row
 	err := s.read(ctx, "read mapping", func(tx *gorm.DB) (err error) {
-		var row viewRow
-		q := mappingsOf(tx, accountID, mapping.Filter{}).Select(viewColumns).Where("o.id = ?", organizationID)
-		if err := q.Take(&row).Error; err != nil {
-			return orNotFound(err, noOrganization())
-		}
-		rows, err = withCandidates(tx, accountID, []view{row.view()})
+		row, err = mappingOf(tx, accountID, organizationID)
 		return err
 	})
+	return row, err
+}
+
+func mappingOf(tx *gorm.DB, accountID, organizationID string) (mapping.Row, error) {
+	var row viewRow
+	q := mappingsOf(tx, accountID, mapping.Filter{}).Select(viewColumns).Where("o.id = ?", organizationID)
+	if err := q.Take(&row).Error; err != nil {
+		return mapping.Row{}, orNotFound(err, noOrganization())
+	}
+	rows, err := withCandidates(tx, accountID, []view{row.view()})
 	if err != nil {
 		return mapping.Row{}, err
 	}
 	return rows[0], nil
+}
+
+// checkMapping checks the precondition on a row that is locked by the lock of the integration.
+func checkMapping(tx *gorm.DB, accountID, organizationID string) error {
+	return precondition.Check(tx.Statement.Context, func() (mapping.Row, error) { return mappingOf(tx, accountID, organizationID) })
 }
 
 // Mappings returns a page of rows with their candidates, in the order of (folded name of the organization, id). A foreign position is
@@ -181,16 +192,22 @@ func equalFirst(name string, all []mapping.Candidate) []mapping.Candidate {
 }
 
 // MappingSummary counts the account's rows by state and by the reason why they are not mapped.
-func (s *Store) MappingSummary(ctx context.Context, accountID string) (mapping.Summary, error) {
+func (s *Store) MappingSummary(ctx context.Context, accountID string) (sum mapping.Summary, err error) {
+	err = s.read(ctx, "summarize mappings", func(tx *gorm.DB) error {
+		sum, err = mappingSummary(tx, accountID)
+		return err
+	})
+	return sum, err
+}
+
+func mappingSummary(tx *gorm.DB, accountID string) (mapping.Summary, error) {
 	var groups []struct {
 		State         string
 		UnmatchedCode *string
 		N             int
 	}
-	err := s.read(ctx, "summarize mappings", func(tx *gorm.DB) error {
-		return tx.Model(&mappingRow{}).Select("state, unmatched_code, count(*) AS n").Where("account_id = ?", accountID).
-			Group("state, unmatched_code").Scan(&groups).Error
-	})
+	err := tx.Model(&mappingRow{}).Select("state, unmatched_code, count(*) AS n").Where("account_id = ?", accountID).
+		Group("state, unmatched_code").Scan(&groups).Error
 	sum := mapping.Summary{Unmatched: map[mapping.UnmatchedCode]int{}}
 	for _, g := range groups {
 		switch mapping.State(g.State) {

@@ -59,6 +59,9 @@ func (s *Store) MapOrganization(
 		if err != nil {
 			return err
 		}
+		if err := checkMapping(tx, accountID, organizationID); err != nil {
+			return err
+		}
 		if orEmpty(row.ITGlueID) == entry.ID {
 			return s.resume(tx, &row, by)
 		}
@@ -144,6 +147,9 @@ func (s *Store) SetSyncEnabled(ctx context.Context, accountID, organizationID st
 			return err
 		}
 		row, err := lockMapping(tx, accountID, organizationID)
+		if err == nil {
+			err = checkMapping(tx, accountID, organizationID)
+		}
 		switch {
 		case err != nil:
 			return err
@@ -198,6 +204,9 @@ func (s *Store) UnmapByPerson(ctx context.Context, accountID, organizationID str
 		}
 		row, err := lockMapping(tx, accountID, organizationID)
 		if err != nil {
+			return err
+		}
+		if err := checkMapping(tx, accountID, organizationID); err != nil {
 			return err
 		}
 		if orEmpty(row.UnmatchedCode) == string(mapping.UnmappedByPerson) {

@@ -10,6 +10,7 @@ import (
 	"github.com/orgbridge/orgbridge/internal/mapping"
 	"github.com/orgbridge/orgbridge/internal/names"
 	"github.com/orgbridge/orgbridge/internal/organization"
+	"github.com/orgbridge/orgbridge/internal/precondition"
 )
 
 // UpdateOrganization makes the change and returns the organization. What already is as asked for is neither a change nor a fact. It
@@ -98,6 +99,12 @@ func (s *Store) changeOrganization(
 		err = tx.Clauses(clause.Locking{Strength: "UPDATE"}).Where("account_id = ?", accountID).Where("id = ?", id).Take(&o).Error
 		if err != nil {
 			return orNotFound(err, noOrganization())
+		}
+		err = precondition.Check(tx.Statement.Context, func() (organization.Organization, error) {
+			return statefulRow{Row: o, State: m.State}.organization(), nil
+		})
+		if err != nil {
+			return err
 		}
 		return fn(tx, o, m)
 	})

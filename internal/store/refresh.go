@@ -30,6 +30,9 @@ func (s *Store) Refresh(
 		if err := lockConnection(tx, row.AccountID, &through); err != nil {
 			return err
 		}
+		if err := checkMapping(tx, row.AccountID, state.ID); err != nil {
+			return err
+		}
 		if err := unchanged(tx, row.AccountID, &state); err != nil {
 			return err
 		}

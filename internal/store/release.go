@@ -95,6 +95,10 @@ func lockHeld(tx *gorm.DB, accountID, syncID string) (row syncRow, err error) {
 	if err != nil {
 		return row, orNotFound(err, noSync())
 	}
+	current := row.sync()
+	if err := checkSync(tx, &current); err != nil {
+		return row, err
+	}
 	if row.Status != string(orgsync.Held) {
 		return row, errs.New(errs.NotHeld, "No removals of this sync wait for a decision: it is %s.", row.Status)
 	}

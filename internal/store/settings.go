@@ -20,6 +20,9 @@ func (s *Store) ChangeIntegration(
 		if err != nil {
 			return err
 		}
+		if err := checkOverview(tx, &row); err != nil {
+			return err
+		}
 		changed, err := change(row.integration())
 		if err != nil {
 			return err

@@ -86,12 +86,16 @@ func activeSync(tx *gorm.DB, accountID string) (*orgsync.Sync, error) {
 // none.
 func (s *Store) LastSync(ctx context.Context, accountID string) (sync *orgsync.Sync, err error) {
 	err = s.read(ctx, "read the last sync", func(tx *gorm.DB) error {
-		sync, err = firstSync(tx.Where("account_id = ?", accountID).
-			Where("integration_id = (?)", integrationOf(tx, accountID).Select("id")).Where("kind IN ('initial', 'daily', 'manual')").
-			Where("status NOT IN ?", activeStatuses()).Order("id DESC"))
+		sync, err = lastSync(tx, accountID)
 		return err
 	})
 	return sync, err
+}
+
+func lastSync(tx *gorm.DB, accountID string) (*orgsync.Sync, error) {
+	return firstSync(tx.Where("account_id = ?", accountID).
+		Where("integration_id = (?)", integrationOf(tx, accountID).Select("id")).Where("kind IN ('initial', 'daily', 'manual')").
+		Where("status NOT IN ?", activeStatuses()).Order("id DESC"))
 }
 
 func firstSync(q *gorm.DB) (*orgsync.Sync, error) {
