@@ -65,6 +65,9 @@ func newWorldOn(t *testing.T, db *store.Store, change ...func(*api.Dependencies)
 	return w
 }
 
+// microseconds is the clock as a database keeps it, like that of the program.
+func microseconds() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
+
 // newNode is a world without accounts of its own.
 func newNode(t *testing.T, db *store.Store, keyset *seal.Keyset, change ...func(*api.Dependencies)) *world {
 	t.Helper()
@@ -82,19 +85,19 @@ func newNode(t *testing.T, db *store.Store, keyset *seal.Keyset, change ...func(
 	w.glue[itglue.RegionEU].AddKey(canary)
 	log := slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	connections := integration.NewService(integration.Config{
-		Store: db, Keyset: keyset, ITGlue: integration.NewDialer(urls, 3000), Starter: w.queue, Now: time.Now, Logger: log,
+		Store: db, Keyset: keyset, ITGlue: integration.NewDialer(urls, 3000), Starter: w.queue, Now: microseconds, Logger: log,
 	})
-	w.runner = orgsync.NewRunner(orgsync.RunnerConfig{Syncs: db, State: db, Releases: db, Connections: connections, Now: time.Now, Logger: log})
+	w.runner = orgsync.NewRunner(orgsync.RunnerConfig{Syncs: db, State: db, Releases: db, Connections: connections, Now: microseconds, Logger: log})
 	d := api.Dependencies{
-		Log: log, Now: time.Now, Ready: db.Ready, Draining: func() bool { return false }, Version: "test",
+		Log: log, Now: microseconds, Ready: db.Ready, Draining: func() bool { return false }, Version: "test",
 		Tokens: w.accounts, Integrations: db, IntegrationService: connections,
 		Organizations: db, OrganizationService: organization.NewService(organization.Config{
-			Store: db, Connections: connections, Now: time.Now, Logger: log,
+			Store: db, Connections: connections, Now: microseconds, Logger: log,
 		}),
 		Mappings: db, MappingService: mapping.NewService(db, connections),
 		Events: db, Keys: db,
 		Syncs: db, SyncService: orgsync.NewService(orgsync.ServiceConfig{
-			Syncs: db, Refreshes: db, Releases: db, Reads: db, Connections: connections, Starter: w.queue, Now: time.Now, Logger: log,
+			Syncs: db, Refreshes: db, Releases: db, Reads: db, Connections: connections, Starter: w.queue, Now: microseconds, Logger: log,
 		}),
 	}
 	for _, c := range change {
