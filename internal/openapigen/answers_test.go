@@ -29,7 +29,7 @@ func TestAnswers(t *testing.T) {
 
 	t.Run("CommonOnes", func(t *testing.T) {
 		t.Parallel()
-		want := []string{"201", "204", "400", "401", "406", "413", "414", "415", "422", "500", "503"}
+		want := []string{"201", "204", "400", "401", "406", "412", "413", "414", "415", "422", "500", "503"}
 		if diff := cmp.Diff(want, slices.Sorted(maps.Keys(post.Responses.Map()))); diff != "" {
 			t.Error(diff)
 		}
@@ -70,7 +70,8 @@ func TestAnswers(t *testing.T) {
 
 	t.Run("NoExtensions", func(t *testing.T) {
 		t.Parallel()
-		wantJSON(t, post.Parameters, `[{"in": "header", "name": "X-Label", "schema": {"type": "string"}}]`)
+		wantJSON(t, post.Parameters, `[{"in": "header", "name": "X-Label", "schema": {"type": "string"}},
+			{"$ref": "#/components/parameters/IfMatch"}]`)
 		if len(post.Extensions) > 0 {
 			t.Errorf("left: %v", post.Extensions)
 		}
@@ -97,5 +98,22 @@ func TestEveryPOSTWithATokenTakesAnIdempotencyKey(t *testing.T) {
 	}
 	if post.Responses.Value("201").Value.Headers["Idempotency-Replayed"] == nil || post.Responses.Value("409").Value.Headers["Retry-After"] == nil {
 		t.Error("the headers are not described")
+	}
+}
+
+func TestSingleResourcesHaveEntityTags(t *testing.T) {
+	t.Parallel()
+	doc := mustConvert(t, `"api.sync": {"type": "object"}, "api.list-api_sync": {"type": "object"}`,
+		`"/syncs": {"get": {"security": [{"BearerAuth": []}], "responses": {"200": {"description": "d", "schema": {"$ref": "#/definitions/api.list-api_sync"}}}}},
+		"/syncs/{id}": {"get": {"produces": ["application/json"], "security": [{"BearerAuth": []}], "responses": {
+			"200": {"description": "d", "schema": {"$ref": "#/definitions/api.sync"}}}}},
+		"/syncs/{id}/cancel": {"post": {"security": [{"BearerAuth": []}], "responses": {"200": {"description": "d"}}}}`)
+	list, one, cancel := doc.Paths.Value("/syncs").Get, doc.Paths.Value("/syncs/{id}").Get, doc.Paths.Value("/syncs/{id}/cancel").Post
+	if len(list.Parameters) > 0 || list.Responses.Value("304") != nil {
+		t.Error("a list has a tag")
+	}
+	wantJSON(t, one.Parameters, `[{"$ref": "#/components/parameters/IfNoneMatch"}]`)
+	if one.Responses.Value("304") == nil || one.Responses.Value("200").Value.Headers["ETag"] == nil || cancel.Responses.Value("412") == nil {
+		t.Error("the answers are not described")
 	}
 }
