@@ -2,6 +2,8 @@ package integration
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -235,12 +237,16 @@ func (s *Service) Client(ctx context.Context, accountID string) (*itglue.Client,
 	return client, in, err
 }
 
-// openKey returns the integration's key, or [errs.Unavailable].
+// ErrUnreadableKey is behind the [errs.Unavailable] of a stored key that cannot be opened.
+var ErrUnreadableKey = errors.New("the stored IT Glue key cannot be opened")
+
+// openKey returns the integration's key, or [errs.Unavailable] because of [ErrUnreadableKey].
 func (s *Service) openKey(in Integration) (string, error) {
 	apiKey, err := s.Keyset.Open(in.SealedKey, keyOwner(in))
 	if err != nil {
 		return "", errs.New(errs.Unavailable,
-			"The stored IT Glue key cannot be opened by this server. Its operator has to look at the keyset.").Because(err)
+			"The stored IT Glue key cannot be opened by this server. Its operator has to look at the keyset.").
+			Because(fmt.Errorf("%w: %w", ErrUnreadableKey, err))
 	}
 	return apiKey, nil
 }

@@ -100,7 +100,6 @@ func (c Config) river(j *Jobs) *river.Config {
 	if c.Pool != nil {
 		rc.Queues[syncQueue] = river.QueueConfig{MaxWorkers: c.MaxWorkers, FetchPollInterval: syncPollPostgres}
 	}
-	rc.PeriodicJobs = []*river.PeriodicJob{periodicSweep(c.SweepInterval)}
 	rc.ErrorHandler = errorLog{logger}
 	rc.CancelledJobRetentionPeriod = retention
 	rc.CompletedJobRetentionPeriod = retention

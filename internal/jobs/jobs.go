@@ -7,6 +7,7 @@ import (
 	"database/sql"
 	"errors"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -65,9 +66,13 @@ type Config struct {
 
 // Jobs enqueues background work and, if it is to, runs it.
 type Jobs struct {
-	engine  engine
-	workers bool
-	now     func() time.Time
+	engine        engine
+	workers       bool
+	now           func() time.Time
+	logger        *slog.Logger
+	sweepInterval time.Duration
+	// stopSweeping ends what Start began, and waits for it.
+	stopSweeping func()
 }
 
 // New prepares background work in a database that may not be migrated yet. Nothing runs before Start.
@@ -76,7 +81,7 @@ func New(c Config) (*Jobs, error) {
 	if err := c.validate(); err != nil {
 		return nil, err
 	}
-	j := &Jobs{workers: c.Workers, now: c.Now}
+	j := &Jobs{workers: c.Workers, now: c.Now, logger: c.Logger, sweepInterval: c.SweepInterval, stopSweeping: func() {}}
 	var err error
 	if j.engine, err = newEngine(c, c.river(j)); err != nil {
 		return nil, err
@@ -92,7 +97,18 @@ func (j *Jobs) Start(ctx context.Context) error {
 	if !j.workers {
 		return nil
 	}
-	return j.engine.Start(context.WithoutCancel(ctx))
+	ctx = context.WithoutCancel(ctx)
+	if err := j.engine.Start(ctx); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	var sweeping sync.WaitGroup
+	sweeping.Go(func() { j.keepSweeping(ctx) })
+	j.stopSweeping = func() {
+		cancel()
+		sweeping.Wait()
+	}
+	return nil
 }
 
 // Stop cancels the jobs that are running, so that they hand back what they have begun, and waits until all have returned or ctx
@@ -101,6 +117,7 @@ func (j *Jobs) Stop(ctx context.Context) error {
 	if !j.workers {
 		return nil
 	}
+	j.stopSweeping()
 	return j.engine.StopAndCancel(ctx)
 }
 

@@ -27,19 +27,38 @@ type sweepArgs struct{}
 
 func (sweepArgs) Kind() string { return "sweep" }
 
-// periodicSweep has the leader sweep at its start and then at every interval. The unique period is half of the interval, so that
-// a change of leaders brings no crowd of sweeps, and none is barred by an earlier one that lost its node.
-func periodicSweep(interval time.Duration) *river.PeriodicJob {
-	opts := &river.InsertOpts{
+// sweepOpts let one sweep be enqueued in half of the interval, so that many nodes bring no crowd of sweeps, and none is barred by an
+// earlier one that lost its node.
+func sweepOpts(interval time.Duration) *river.InsertOpts {
+	return &river.InsertOpts{
 		Queue:       sweepQueue,
 		MaxAttempts: 1, // the next one is near
 		UniqueOpts:  river.UniqueOpts{ByPeriod: max(interval/2, time.Second)},
 	}
-	return river.NewPeriodicJob(
-		river.PeriodicInterval(interval),
-		func() (river.JobArgs, *river.InsertOpts) { return sweepArgs{}, opts },
-		&river.PeriodicJobOpts{RunOnStart: true},
-	)
+}
+
+// keepSweeping enqueues a sweep at once and at every interval, until ctx ends. Every node does, and not River's leader: after the database
+// was away, it may be a minute until there is one.
+func (j *Jobs) keepSweeping(ctx context.Context) {
+	ticker := time.NewTicker(j.sweepInterval)
+	defer ticker.Stop()
+	for {
+		if err := j.enqueueSweep(ctx); err != nil && ctx.Err() == nil {
+			j.logger.WarnContext(ctx, "sweep not enqueued", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+func (j *Jobs) enqueueSweep(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, sweepTimeout)
+	defer cancel()
+	_, err := j.engine.InsertMany(ctx, []river.InsertManyParams{{Args: sweepArgs{}, InsertOpts: sweepOpts(j.sweepInterval)}})
+	return err
 }
 
 type sweepWorker struct {

@@ -19,6 +19,9 @@ const (
 	maxDeferral = 12 * time.Hour
 	// limitedPause is for a 429 that names no time. IT Glue counts the requests of five minutes, so some are free again after one.
 	limitedPause = time.Minute
+	// maxOutage is how long a sync waits for the database before failed attempts count, and outagePause the longest wait between two.
+	maxOutage   = time.Hour
+	outagePause = time.Minute
 )
 
 // decision is what becomes of a sync whose run ended with an error.
@@ -32,7 +35,7 @@ type decision struct {
 
 // decideFailure: what may go better later is tried again, after 5 s, 20 s and 80 s or as long as IT Glue asks for; the rest has failed.
 // What nobody foresaw, a panic too, may be gone the next time: a night is not given up for it. A spent rate limit is no failed attempt,
-// since it says nothing of the sync: until that has waited for maxDeferral it is put off.
+// since it says nothing of the sync: until that has waited for maxDeferral it is put off. Nor is a database that was away, for maxOutage.
 func decideFailure(attempt int, waited time.Duration, err error) decision {
 	failed := known(err)
 	d := decision{failure: &Failure{Code: failed.Code, Detail: failed.Detail}}
@@ -42,7 +45,14 @@ func decideFailure(attempt int, waited time.Duration, err error) decision {
 	case errs.ITGlueRateLimited:
 		d.requeue, d.deferred = waited < maxDeferral, waited < maxDeferral
 		d.delay = limitedDelay(failed.RetryAfter)
-	case errs.ITGlueUnavailable, errs.ITGlueTimeout, errs.ITGlueBadAnswer, errs.Unavailable, errs.Internal:
+	case errs.Unavailable:
+		d.deferred = waited < maxOutage && !errors.Is(err, integration.ErrUnreadableKey)
+		d.requeue = d.deferred || attempt+1 < maxAttempts
+		d.delay = jittered(attempt)
+		if d.deferred {
+			d.delay = max(jittered(0), min(waited/4, outagePause))
+		}
+	case errs.ITGlueUnavailable, errs.ITGlueTimeout, errs.ITGlueBadAnswer, errs.Internal:
 		d.requeue = attempt+1 < maxAttempts
 		d.delay = max(failed.RetryAfter, jittered(attempt))
 	default:

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/orgbridge/orgbridge/internal/errs"
+	"github.com/orgbridge/orgbridge/internal/integration"
 	"github.com/orgbridge/orgbridge/pkg/itglue"
 )
 
@@ -26,7 +27,7 @@ func TestDecideFailure(t *testing.T) {
 	}{
 		"CancelledCallIsOurFault": {err: fmt.Errorf("list: %w", context.Canceled), requeue: true, code: errs.Internal},
 		"DatabaseTooSlow": {
-			err: errs.New(errs.Unavailable, "x").Because(context.DeadlineExceeded), requeue: true, code: errs.Unavailable,
+			err: errs.New(errs.Unavailable, "x").Because(context.DeadlineExceeded), requeue: true, code: errs.Unavailable, deferred: true,
 		},
 		"RequestTooSlow": {
 			err: fmt.Errorf("%w: %w", &itglue.Error{Kind: itglue.KindUnavailable}, context.DeadlineExceeded), requeue: true,
@@ -45,7 +46,12 @@ func TestDecideFailure(t *testing.T) {
 		"IncompleteListingGivesUp":          {err: errs.New(errs.ITGlueListingIncomplete, "x"), code: errs.ITGlueListingIncomplete},
 		"UnforeseenIsTriedAgainWithoutText": {err: errors.New("secret"), requeue: true, code: errs.Internal, atLeast: retryBase / 2},
 		"UnforeseenFailsInTheEnd":           {attempt: 3, err: errors.New("secret"), code: errs.Internal},
-		"DatabaseAwayIsTriedAgain":          {err: errs.New(errs.Unavailable, "x"), requeue: true, code: errs.Unavailable},
+		"DatabaseAwayUsesUpNoAttempt":       {attempt: 3, err: errs.New(errs.Unavailable, "x"), requeue: true, code: errs.Unavailable, atLeast: retryBase / 2, deferred: true},
+		"DatabaseAwayForLongWaitsLonger":    {waited: 30 * time.Minute, err: errs.New(errs.Unavailable, "x"), requeue: true, code: errs.Unavailable, atLeast: outagePause, deferred: true},
+		"DatabaseAwayForTooLongCounts":      {attempt: 2, waited: time.Hour, err: errs.New(errs.Unavailable, "x"), requeue: true, code: errs.Unavailable},
+		"DatabaseAwayForTooLongFails":       {attempt: 3, waited: time.Hour, err: errs.New(errs.Unavailable, "x"), code: errs.Unavailable},
+		"UnreadableKeyUsesUpAttempts":       {err: errs.New(errs.Unavailable, "x").Because(integration.ErrUnreadableKey), requeue: true, code: errs.Unavailable},
+		"UnreadableKeyFailsInTheEnd":        {attempt: 3, err: errs.New(errs.Unavailable, "x").Because(integration.ErrUnreadableKey), code: errs.Unavailable},
 		"TooLongIsATimeout":                 {err: fmt.Errorf("x: %w", context.DeadlineExceeded), requeue: true, code: errs.ITGlueTimeout},
 	} {
 		t.Run(name, func(t *testing.T) {

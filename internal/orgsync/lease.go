@@ -11,7 +11,7 @@ import (
 // progressInterval is how often progress is written at most. Each write is a commit, which on SQLite waits for the disk.
 const progressInterval = time.Second
 
-// lease keeps a running sync its owner's. Its context ends, with [errs.Fenced] as the cause, when the sync is lost.
+// lease keeps a running sync its owner's. Its context ends, with the cause, when the sync is lost or may be.
 type lease struct {
 	runner *Runner
 	fence  Fence
@@ -51,8 +51,8 @@ func (l *lease) keep() {
 }
 
 // beat writes the progress, or the last one again, and renews the lease. It answers [errs.Fenced], and ends the lease's context, when
-// the sync is lost: either the store says so, or it could not be asked for as long as the lease lasts, so that another node may have it
-// by now.
+// the sync is lost. The context ends with [errs.Unavailable] when the store could not be asked for as long as the lease lasts, so that
+// another node may have the sync by now.
 func (l *lease) beat(ctx context.Context, p *Progress) error {
 	l.mu.Lock() // one beat after the other, so that progress never goes backwards
 	defer l.mu.Unlock()
@@ -72,7 +72,7 @@ func (l *lease) beat(ctx context.Context, p *Progress) error {
 	case errs.Is(err, errs.Fenced):
 		l.cancel(err)
 	case time.Since(l.renewed) > l.runner.Lease:
-		l.cancel(errs.New(errs.Fenced, "The lease of the sync ran out.").Because(err))
+		l.cancel(errs.New(errs.Unavailable, "The database could not be reached for as long as the lease of the sync lasts.").Because(err))
 	}
 	return err
 }

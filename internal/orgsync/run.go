@@ -24,8 +24,11 @@ const (
 	DefaultLease = 15 * time.Second
 	// DefaultDeadline ends a run that makes no end of itself.
 	DefaultDeadline = 30 * time.Minute
-	// recordDeadline bounds the last write of a run, which is made even when the run was cancelled.
+	// recordDeadline bounds one attempt at the last write of a run, which is made even when the run was cancelled. While the database is
+	// away there is another attempt after each pause, for as long as the patience lasts.
 	recordDeadline = 10 * time.Second
+	recordPause    = time.Second
+	recordPatience = 10 * time.Minute
 	// maxReads bounds the reads by id of one run. What is missing beyond it stays unread and is therefore held.
 	maxReads = 500
 	http404  = 404 // feature packages know nothing of HTTP but this
@@ -76,13 +79,11 @@ func (r *Runner) Run(ctx context.Context, f Fence) error {
 	}
 	began := r.Now()
 	outcome, err := r.work(ctx, f, claimed)
-	recordCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordDeadline)
-	defer cancel()
 	if err == nil {
-		err = r.finish(recordCtx, f, outcome)
+		err = r.finish(ctx, f, outcome)
 	} else {
 		claimed.Progress = outcome.Progress
-		err = r.fail(recordCtx, f, claimed, err, ctx.Err() != nil)
+		err = r.fail(ctx, f, claimed, err, ctx.Err() != nil)
 	}
 	if errs.Is(err, errs.Fenced) {
 		r.Logger.InfoContext(ctx, "sync lost its owner", "account", f.AccountID, "sync", f.SyncID, "epoch", f.Epoch)
@@ -118,7 +119,7 @@ func (r *Runner) work(ctx context.Context, f Fence, claimed Sync) (outcome Outco
 func panicked(p any) error { return fmt.Errorf("panic: %v\n%s", p, debug.Stack()) }
 
 func (r *Runner) finish(ctx context.Context, f Fence, o Outcome) error {
-	if err := r.Syncs.FinishSync(ctx, f, o); err != nil {
+	if err := r.record(ctx, func(ctx context.Context) error { return r.Syncs.FinishSync(ctx, f, o) }); err != nil {
 		return err
 	}
 	r.Logger.InfoContext(ctx, "sync ended", "account", f.AccountID, "sync", f.SyncID, "status", o.Status,
@@ -148,15 +149,38 @@ func (r *Runner) fail(ctx context.Context, f Fence, s Sync, err error, cutOff bo
 	if s.ReleasedAt != nil { // what is left of the removals waits for a person again
 		o.Status, o.Counts = Held, s.Counts
 	}
-	return r.Syncs.FinishSync(ctx, f, o)
+	return r.record(ctx, func(ctx context.Context) error { return r.Syncs.FinishSync(ctx, f, o) })
 }
 
 func (r *Runner) handBack(ctx context.Context, f Fence, d decision) error {
-	if d.deferred {
-		return r.Syncs.DeferSync(ctx, f, d.delay, *d.failure)
+	return r.record(ctx, func(ctx context.Context) error {
+		if d.deferred {
+			return r.Syncs.DeferSync(ctx, f, d.delay, *d.failure)
+		}
+		_, err := r.Syncs.RequeueSync(ctx, f, d.delay, d.failure)
+		return err
+	})
+}
+
+// record makes the last write of a run. While the database is away it tries again, unless the process ends: the fence has it done once,
+// also when an attempt was made and not answered, and refuses it when somebody else took the sync over meanwhile.
+func (r *Runner) record(ctx context.Context, write func(ctx context.Context) error) error {
+	end := time.Now().Add(recordPatience)
+	for {
+		err := func() error {
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordDeadline)
+			defer cancel()
+			return write(ctx)
+		}()
+		if !errs.Is(err, errs.Unavailable) || time.Now().After(end) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(recordPause):
+		}
 	}
-	_, err := r.Syncs.RequeueSync(ctx, f, d.delay, d.failure)
-	return err
 }
 
 // run is one run of one sync.
