@@ -27,21 +27,28 @@ func (s *Store) openSQLite(ctx context.Context, path string) error {
 		return errors.New("the database URL must be sqlite:// followed by the path of a file")
 	}
 	path = filepath.Clean(path)
+	if err := s.inspectSQLite(ctx, path); err != nil {
+		return err
+	}
 	if err := createPrivate(path); err != nil {
 		return fmt.Errorf("open the SQLite database: %w", err)
 	}
-	name := url.URL{Path: path}
-	db, err := sql.Open("sqlite", "file:"+name.EscapedPath()+"?"+sqliteSettings)
+	db, err := sql.Open("sqlite", fileURI(path)+"?"+sqliteSettings)
 	if err != nil {
 		return fmt.Errorf("open the SQLite database %s: %w", path, err)
 	}
 	// SQLite has one writer at a time; a second connection would only make it wait in a less fair queue.
 	db.SetMaxOpenConns(1)
 	s.sql = db
-	if err := s.inspectSQLite(ctx, path); err != nil {
-		return err
+	if err := db.PingContext(ctx); err != nil {
+		return fmt.Errorf("open the SQLite database %s: %w", path, err)
 	}
 	return s.attach(sqliteDialector{sqlite.New(sqlite.Config{Conn: db})})
+}
+
+func fileURI(path string) string {
+	name := url.URL{Path: path}
+	return "file:" + name.EscapedPath()
 }
 
 // createPrivate makes a new file that only its owner can read: it will hold sealed keys and hashes of tokens. SQLite gives the files
@@ -54,29 +61,66 @@ func createPrivate(path string) error {
 	return f.Close()
 }
 
-// inspectSQLite refuses a file that is damaged or that a newer program wrote.
-func (s *Store) inspectSQLite(ctx context.Context, path string) error {
+// inspectSQLite refuses a file that is damaged, of another program, or written by a newer one. It only reads: a file that is refused stays
+// as it is, and nothing is put beside it that was not there.
+func (s *Store) inspectSQLite(ctx context.Context, path string) (err error) {
+	if size(path) == 0 {
+		return nil // to be made
+	}
+	settings := "?mode=ro&_pragma=busy_timeout(5000)"
+	if size(path+"-wal") == 0 {
+		settings += "&immutable=1" // or a file for shared memory would be made
+	}
+	db, err := sql.Open("sqlite", fileURI(path)+settings)
+	if err != nil {
+		return fmt.Errorf("open the SQLite database %s: %w", path, err)
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	db.SetMaxOpenConns(1)
+	err = s.judgeSQLite(ctx, db, path)
+	if isSQLite(err, sqlite3.SQLITE_NOTADB) || isSQLite(err, sqlite3.SQLITE_CORRUPT) {
+		return damaged(path)
+	}
+	return err
+}
+
+func size(path string) int64 {
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0
+	}
+	return info.Size()
+}
+
+func damaged(path string) error {
+	return fmt.Errorf("the file %s is damaged or not a SQLite database: put a backup back, or name another file", path)
+}
+
+func (s *Store) judgeSQLite(ctx context.Context, db *sql.DB, path string) error {
 	var verdict string
-	err := s.sql.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&verdict)
+	if err := db.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&verdict); err != nil {
+		return fmt.Errorf("open the SQLite database %s: %w", path, err)
+	}
+	if verdict != "ok" {
+		return damaged(path)
+	}
+	var tables, versions int
+	err := db.QueryRowContext(ctx, `SELECT count(*), count(*) FILTER (WHERE name = 'goose_db_version') FROM sqlite_master
+		WHERE type = 'table' AND name NOT LIKE 'sqlite~_%' ESCAPE '~'`).Scan(&tables, &versions)
 	switch {
-	case isSQLite(err, sqlite3.SQLITE_NOTADB), isSQLite(err, sqlite3.SQLITE_CORRUPT), err == nil && verdict != "ok":
-		return fmt.Errorf("the file %s is damaged or not a SQLite database", path)
 	case err != nil:
 		return fmt.Errorf("open the SQLite database %s: %w", path, err)
+	case tables == 0:
+		return nil
+	case versions == 0:
+		return fmt.Errorf("the database %s is not one of orgbridge: it has tables, and none of them tells a version", path)
 	}
 	known, err := s.newestMigration()
 	if err != nil {
 		return err
 	}
-	var tables int
-	if err := s.sql.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_master WHERE name = 'goose_db_version'").Scan(&tables); err != nil {
-		return fmt.Errorf("open the SQLite database %s: %w", path, err)
-	}
-	if tables == 0 {
-		return nil
-	}
 	var applied sql.NullInt64
-	if err := s.sql.QueryRowContext(ctx, "SELECT max(version_id) FROM goose_db_version").Scan(&applied); err != nil {
+	if err := db.QueryRowContext(ctx, "SELECT max(version_id) FROM goose_db_version WHERE is_applied").Scan(&applied); err != nil {
 		return fmt.Errorf("read the version of the SQLite database %s: %w", path, err)
 	}
 	if applied.Int64 > known {
