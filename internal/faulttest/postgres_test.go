@@ -89,12 +89,24 @@ func (r *restless) recovers() {
 	}
 }
 
+// isGone waits until the server has recovered from the loss of a backend, for which it ends all others.
+func (r *restless) isGone(pid int) {
+	r.t.Helper()
+	e2e.Eventually(r.t, e2e.Patience, "the recovery of the server", func() bool {
+		var n int
+		err := r.database.QueryRowContext(r.t.Context(), "SELECT count(*) FROM pg_stat_activity WHERE pid = $1", pid).Scan(&n)
+		return err == nil && n == 0
+	})
+}
+
 func TestF9KilledBackendIsNoticedByNobodyForLong(t *testing.T) {
 	t.Parallel()
 	onOwnServer(t, func(_ *testing.T, r *restless, server *storetest.Server) {
 		for range faulttest.Rounds(2, 15) {
 			id := r.midSync()
-			server.KillBackend(server.Backends()[0])
+			backends := server.Backends()
+			server.KillBackend(backends[0])
+			r.isGone(backends[1])
 			r.recovers()
 			r.client().Ended(id)
 		}

@@ -200,11 +200,11 @@ func TestF16UnfitFileIsRefusedInOneLineAndLeftAlone(t *testing.T) {
 		spoil func(t *testing.T, path string)
 		says  string
 	}{
-		"Foreign":      {write([]byte(strings.Repeat("an old shopping list\n", 500))), "damaged or not a SQLite database"},
-		"Short":        {write(whole[:70]), "damaged or not a SQLite database"},
-		"Truncated":    {write(whole[:len(whole)/2]), "damaged or not a SQLite database"},
-		"Flipped":      {write(flipped), "damaged or not a SQLite database"},
-		"Newer":        {change("INSERT INTO goose_db_version (version_id, is_applied) VALUES (99999, 1)"), "made by a newer orgbridge"},
+		"Foreign":   {write([]byte(strings.Repeat("an old shopping list\n", 500))), "damaged or not a SQLite database"},
+		"Short":     {write(whole[:70]), "damaged or not a SQLite database"},
+		"Truncated": {write(whole[:len(whole)/2]), "damaged or not a SQLite database"},
+		"Flipped":   {write(flipped), "damaged or not a SQLite database"},
+		"Newer":     {change("INSERT INTO goose_db_version (version_id, is_applied) VALUES (99999, 1)"), "made by a newer orgbridge"},
 		"OtherProgram": {func(t *testing.T, path string) {
 			t.Helper()
 			if err := os.Remove(path); err != nil {
