@@ -16,6 +16,9 @@ import (
 )
 
 const (
+	// A new kind of job needs a new queue: an older process on the same database works all that it finds in a queue of its own, and gives
+	// up what it does not know.
+	//
 	// Apart, so that neither the syncs of the night nor a full house of others keep anybody else out.
 	syncQueue  = "syncs"
 	dailyQueue = "daily"
@@ -101,6 +104,8 @@ func (c Config) river(j *Jobs) *river.Config {
 		rc.Queues[syncQueue] = river.QueueConfig{MaxWorkers: c.MaxWorkers, FetchPollInterval: syncPollPostgres}
 	}
 	rc.ErrorHandler = errorLog{logger}
+	// River gives up jobs of kinds that it does not know when they run for longer than this. They are those of a newer version.
+	rc.RescueStuckJobsAfter = syncTimeout
 	rc.CancelledJobRetentionPeriod = retention
 	rc.CompletedJobRetentionPeriod = retention
 	rc.DiscardedJobRetentionPeriod = retention
