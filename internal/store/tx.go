@@ -48,16 +48,20 @@ func (s *Store) inTx(ctx context.Context, operation string, fn func(tx *gorm.DB)
 	if err := failpoint.Hit(ctx, failpoint.Before, operation); err != nil {
 		return failure(ctx, operation, err)
 	}
+	if err := s.admitted(ctx, operation, fn); err != nil {
+		return err
+	}
+	return failure(ctx, operation, failpoint.Hit(ctx, failpoint.After, operation))
+}
+
+// admitted runs one transaction as soon as there is room for it.
+func (s *Store) admitted(ctx context.Context, operation string, fn func(tx *gorm.DB) error) error {
 	leave, err := s.enter(ctx)
 	if err != nil {
 		return failure(ctx, operation, err)
 	}
 	defer leave()
-	err = s.unit(ctx, operation, func(conn *gorm.DB) error { return s.transaction(ctx, conn, fn) })
-	if err == nil {
-		err = failure(ctx, operation, failpoint.Hit(ctx, failpoint.After, operation))
-	}
-	return err
+	return s.unit(ctx, operation, func(conn *gorm.DB) error { return s.transaction(ctx, conn, fn) })
 }
 
 // enter waits until there is room for one more transaction, and returns what ends it.
