@@ -11,6 +11,8 @@ import (
 	"github.com/orgbridge/orgbridge/internal/faulttest"
 )
 
+var anyDate = regexp.MustCompile(`\b\d{4}-\d\d-\d\d\b`)
+
 var anyID = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
 
 // ownColumns tell of the attempts that the work took: who had it, how far the last one came, and in which order the changes of several
@@ -32,6 +34,7 @@ func snapshot(tb testing.TB, d *faulttest.Database, accountID string) string {
 	}
 	var lines []string
 	for _, name := range []string{"integrations", "directory", "organizations", "mappings", "syncs", "sync_changes", "events"} {
+		//nolint:unqueryvet // a column that is added later counts as well
 		for _, row := range table(tb, d, "SELECT * FROM "+name+" WHERE account_id = $1", accountID) {
 			lines = append(lines, name+": "+row.masked(name, names))
 		}
@@ -56,6 +59,7 @@ func (r record) masked(table string, names map[string]string) string {
 			}
 			return "unknown id"
 		})
+		text = anyDate.ReplaceAllString(text, "a date")
 		words = append(words, c.name+"="+text)
 	}
 	return strings.Join(words, " ")
@@ -82,7 +86,7 @@ func table(tb testing.TB, d *faulttest.Database, query, accountID string) (recor
 		}
 		r := make(record, len(columns))
 		for i, name := range columns {
-			r[i] = column{name, shown(name, values[i])}
+			r[i] = column{name, shown(values[i])}
 		}
 		records = append(records, r)
 	}
@@ -92,7 +96,7 @@ func table(tb testing.TB, d *faulttest.Database, query, accountID string) (recor
 	return records
 }
 
-func shown(name string, value any) string {
+func shown(value any) string {
 	switch v := value.(type) {
 	case nil:
 		return "none"
@@ -101,9 +105,6 @@ func shown(name string, value any) string {
 	case []byte:
 		return string(v)
 	case string:
-		if strings.HasSuffix(name, "_date") {
-			return "a date"
-		}
 		return v
 	default:
 		return fmt.Sprint(v)

@@ -45,6 +45,14 @@ func (s *subject) String() string {
 	return fmt.Sprintf("%s, %s at step %d of its %s", s.script, s.action, s.step, s.kind)
 }
 
+// scope is the work whose steps are counted together. A sweep is for all accounts.
+func (s *subject) scope() string {
+	if s.kind == "sweep" {
+		return "sweep -"
+	}
+	return s.kind + " " + s.id
+}
+
 // sweep is a site of the program with failpoints and its accounts.
 type sweep struct {
 	*e2e.Site
@@ -57,12 +65,12 @@ type sweep struct {
 	patience time.Duration // of a person who waits for an answer
 }
 
-const manyTheirs = 1000 // more than a page, together with ours
+const manyTheirs = "1000" // more than a page, together with ours
 
 // newSweep has the accounts of the subjects ready for their scripts.
 func newSweep(t *testing.T, url string, subjects []*subject, env ...string) *sweep {
 	t.Helper()
-	site := e2e.NewSite(t, url, "--organizations", fmt.Sprint(manyTheirs)).Using(e2e.Build{Tags: "failpoints"}).With(append(env,
+	site := e2e.NewSite(t, url, "--organizations", manyTheirs).Using(e2e.Build{Tags: "failpoints"}).With(append(env,
 		"ORGBRIDGE_ITGLUE_REQUESTS_PER_5_MINUTES=1000000", "ORGBRIDGE_REQUESTS_PER_MINUTE=0")...)
 	w := &sweep{Site: site, t: t, database: faulttest.OpenDatabase(t, url), subjects: subjects, patience: e2e.Patience}
 	w.makeAccounts()
@@ -131,7 +139,7 @@ func (w *sweep) serve(subjects []*subject) *e2e.Server {
 	var plan strings.Builder
 	for _, s := range subjects {
 		if s.step > 0 {
-			fmt.Fprintln(&plan, s.kind, s.id, s.step, s.action)
+			fmt.Fprintln(&plan, s.scope(), s.step, s.action)
 		}
 	}
 	w.plans++
@@ -245,6 +253,9 @@ func (w *sweep) compare(subjects []*subject) {
 	for _, s := range w.subjects {
 		if s.step == 0 {
 			want[s.script] = snapshot(w.t, w.database, s.id)
+			if strings.Contains(want[s.script], "status=failed") {
+				w.t.Errorf("%s: failed", s)
+			}
 		}
 	}
 	for _, s := range subjects {
@@ -259,7 +270,7 @@ func (w *sweep) reached(subjects []*subject) {
 	w.t.Helper()
 	_, failed := w.steps()
 	for _, s := range subjects {
-		if s.step > 0 && !failed[s.kind+" "+s.id] {
+		if s.step > 0 && !failed[s.scope()] {
 			w.t.Errorf("%s: the step was not reached", s)
 		}
 	}
@@ -362,7 +373,8 @@ func failKilled(t *testing.T, url string, steps []*subject) *sweep {
 func failHanging(t *testing.T, url string, steps []*subject) *sweep {
 	t.Helper()
 	w := newSweep(t, url, failing(steps, faulttest.Rounds(18, 1), "hang"),
-		"ORGBRIDGE_FAILPOINTS_DEADLINE=5s", "ORGBRIDGE_FAILPOINTS_WORKERS=500")
+		fmt.Sprintf("ORGBRIDGE_FAILPOINTS_DEADLINE=%ds", faulttest.Rounds(5, 20)), // enough for as many at the same time
+		"ORGBRIDGE_FAILPOINTS_WORKERS=500")
 	server := w.serve(w.subjects)
 	w.patience = 3 * time.Second
 	w.drive(server, w.subjects)

@@ -271,8 +271,8 @@ func TestSweepBeginsTheNightOnce(t *testing.T) {
 	})
 }
 
-// TestPeopleDoNotWaitForTheNight has daily syncs that do not come to an end, and more waiting.
-func TestPeopleDoNotWaitForTheNight(t *testing.T) {
+// TestF37PeopleDoNotWaitForANightThatHangs has daily syncs that do not come to an end, and more waiting.
+func TestF37PeopleDoNotWaitForANightThatHangs(t *testing.T) {
 	t.Parallel()
 	onEachEngine(t, func(t *testing.T, db *store.Store) {
 		t.Helper()
