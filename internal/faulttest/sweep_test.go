@@ -330,7 +330,7 @@ func TestF1FailureAtEveryStepEndsInTheSameState(t *testing.T) {
 					w := fail(t, fresh(t), steps)
 					w.compare(w.subjects)
 					w.database.Check(t)
-					faulttest.Figure(t, "fail at step n, "+engine+", "+name+": steps that end in the state without a fault", "%d", len(w.subjects)-len(untouched()))
+					faulttest.Figuref(t, "fail at step n, "+engine+", "+name+": steps that end in the state without a fault", "%d", len(w.subjects)-len(untouched()))
 				})
 			}
 		})
@@ -415,6 +415,6 @@ func TestF1KilledSyncIsTakenOverWithin30Seconds(t *testing.T) {
 		if took > 30*time.Second {
 			t.Errorf("the work rested for %s", took)
 		}
-		faulttest.Figure(t, "work resumed after kill -9", "%.1f s", took.Seconds())
+		faulttest.Figuref(t, "work resumed after kill -9", "%.1f s", took.Seconds())
 	})
 }
