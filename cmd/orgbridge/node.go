@@ -60,7 +60,9 @@ func newNode(ctx context.Context, c config.Config, r roles, logger *slog.Logger)
 
 // wire connects everything. Services enqueue syncs; the runner, which works them, needs no service that does.
 func (n *node) wire(c config.Config, r roles, keyset *seal.Keyset) (err error) {
-	dialer := integration.NewDialer(c.ITGlueURLs, c.ITGlueRequestsPer5Minutes)
+	dialer := integration.NewDialer(
+		c.ITGlueURLs, c.ITGlueRequestsPer5Minutes, integration.Sharing(n.db, c.ITGlueRequestsPer5Minutes),
+	)
 	connections := integration.NewService(integration.Config{Store: n.db, Keyset: keyset, ITGlue: dialer, Now: now, Logger: n.logger})
 	runs := orgsync.RunnerConfig{Syncs: n.db, State: n.db, Releases: n.db, Connections: connections, Now: now, Logger: n.logger}
 	work := jobs.Config{

@@ -9,10 +9,11 @@ import (
 	"github.com/orgbridge/orgbridge/pkg/itglue"
 )
 
-// Dialer makes IT Glue clients that share connections and, per key, the rate limit.
+// Dialer makes IT Glue clients that share connections and, per key, the rate limit and what is known of an IT Glue that fails.
 type Dialer struct {
 	base     itglue.Config
 	limiters *itglue.LimiterPool
+	breakers *itglue.BreakerPool
 	urls     map[itglue.Region]string
 }
 
@@ -24,11 +25,17 @@ func Configured(change func(c *itglue.Config)) DialerOption {
 	return func(d *Dialer) { change(&d.base) }
 }
 
+// Sharing has all processes with the ledger keep to the limit of a key together.
+func Sharing(ledger itglue.Ledger, requestsPer5Minutes int) DialerOption {
+	return func(d *Dialer) { d.limiters = itglue.NewSharedLimiters(requestsPer5Minutes, ledger) }
+}
+
 // NewDialer returns a dialer. urls overrides the address of a region, for a simulator; requestsPer5Minutes is the limit per key.
 func NewDialer(urls map[itglue.Region]string, requestsPer5Minutes int, options ...DialerOption) *Dialer {
 	d := &Dialer{
 		base:     itglue.Config{Transport: failpoint.Transport(itglue.NewTransport()), UserAgent: "orgbridge"},
 		limiters: itglue.NewLimiters(requestsPer5Minutes),
+		breakers: itglue.NewBreakers(),
 		urls:     urls,
 	}
 	for _, option := range options {
@@ -47,6 +54,7 @@ func (d *Dialer) Dial(apiKey string, region itglue.Region) (*itglue.Client, erro
 	if config.BaseURL = d.urls[region]; config.BaseURL == "" {
 		config.BaseURL = region.BaseURL()
 	}
+	config.Breaker = d.breakers.ForKey(apiKey, config.BaseURL)
 	client, err := itglue.New(config)
 	if err != nil {
 		return nil, errs.Invalid(errs.Field{

@@ -133,3 +133,32 @@ func TestF19SyncThatIsLimitedAllNightFails(t *testing.T) {
 		}
 	})
 }
+
+// TestF19WaitOfOneNodeHoldsForTheOthers has one node told to wait, and another use the same key.
+func TestF19WaitOfOneNodeHoldsForTheOthers(t *testing.T) {
+	t.Parallel()
+	eachWorld(t, func(w *world) {
+		w.theirs("Acme")
+		ours := w.ours("Acme")
+		w.connect()
+		w.redial(integration.Sharing(w.store, 0))
+		limited := itgluetest.RateLimited("600")
+		limited.Times = 1
+		w.itglue.Inject(limited)
+		w.itglue.ResetCalls()
+		s := w.run(w.start(orgsync.Manual))
+		w.redial(integration.Sharing(w.store, 0)) // another process, which was told nothing
+		for range 3 {
+			s = w.run(w.due(s))
+			if s.Status != orgsync.Queued || s.Failure.Code != errs.ITGlueRateLimited || time.Until(s.NotBefore) < 9*time.Minute {
+				w.t.Errorf("%+v (%+v)", s, s.Failure)
+			}
+		}
+		if _, err := w.syncs.Refresh(w.t.Context(), w.accountID, ours[0], w.token); !errs.Is(err, errs.ITGlueRateLimited) {
+			w.t.Errorf("refresh: %v", err)
+		}
+		if n := w.itglue.CallCount(); n != 1 {
+			w.t.Errorf("%d requests, want the one that was limited", n)
+		}
+	})
+}

@@ -73,7 +73,7 @@ func (c *Client) get(ctx context.Context, r request) ([]byte, error) {
 			return body, nil
 		}
 
-		delay, again := c.retryDelay(err, r, attempt)
+		delay, again := c.retryDelay(ctx, err, r, attempt)
 		if !again || !fitsDeadline(ctx, delay) {
 			return nil, err
 		}
@@ -84,11 +84,23 @@ func (c *Client) get(ctx context.Context, r request) ([]byte, error) {
 	}
 }
 
-func (c *Client) attempt(parent context.Context, r request) ([]byte, error) {
-	if err := c.config.Limiter.wait(parent, r.op, c.config.MaxRetryAfter); err != nil {
+func (c *Client) attempt(ctx context.Context, r request) ([]byte, error) {
+	if err := c.config.Limiter.wait(ctx, r.op, c.config.MaxRetryAfter); err != nil {
 		return nil, err
 	}
 
+	probe, err := c.config.Breaker.enter(r.op)
+	if err != nil {
+		return nil, err
+	}
+
+	body, err := c.send(ctx, r)
+	c.config.Breaker.leave(probe, err, r)
+
+	return body, err
+}
+
+func (c *Client) send(parent context.Context, r request) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(parent, r.timeout)
 	defer cancel()
 

@@ -36,6 +36,10 @@ type Config struct {
 	// share one. Nil means no limit.
 	Limiter *Limiter
 
+	// Breaker spares an IT Glue that fails. All clients of one account should
+	// share one. Nil means that every call is made.
+	Breaker *Breaker
+
 	// Transport sends the requests. A program with many clients should share
 	// one NewTransport between them; nil makes one for this client alone.
 	Transport http.RoundTripper

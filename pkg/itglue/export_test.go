@@ -18,11 +18,11 @@ func (p *LimiterPool) Len() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 
-	return len(p.limiters)
+	return len(p.entries)
 }
 
-// MaxPooledLimiters is maxPooledLimiters.
-const MaxPooledLimiters = maxPooledLimiters
+// MaxPooledLimiters is maxPooled.
+const MaxPooledLimiters = maxPooled
 
 // DecodePage decodes a page of organizations.
 func DecodePage(body []byte, number int) ([]Organization, error) {
@@ -40,3 +40,6 @@ func DecodePage(body []byte, number int) ([]Organization, error) {
 
 	return organizations, nil
 }
+
+// BackoffAll opens Limiter.backoff to the tests.
+func BackoffAll(ctx context.Context, l *Limiter, d time.Duration) { l.backoff(ctx, d) }

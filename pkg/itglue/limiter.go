@@ -19,6 +19,7 @@ const window = 5 * time.Minute
 // nothing.
 type Limiter struct {
 	bucket *rate.Limiter
+	share  *share // nil when the key is this process's alone
 
 	mu           sync.Mutex
 	blockedUntil time.Time
@@ -46,8 +47,9 @@ func NewLimiter(requestsPer5Minutes int) *Limiter {
 	return &Limiter{bucket: rate.NewLimiter(refill, burst)}
 }
 
-// Backoff holds back all users of the limiter for d, at most 1 h, because IT
-// Glue asked for it. A longer time already set stays.
+// Backoff holds back all users of the limiter in this process for d, at most
+// 1 h, because IT Glue asked for it. A longer time already set stays. A Client
+// does it by itself, and tells the other processes.
 func (l *Limiter) Backoff(d time.Duration) {
 	if l == nil || d <= 0 {
 		return
@@ -60,6 +62,15 @@ func (l *Limiter) Backoff(d time.Duration) {
 
 	if until.After(l.blockedUntil) {
 		l.blockedUntil = until
+	}
+}
+
+// backoff is Backoff for all processes that share the limit.
+func (l *Limiter) backoff(ctx context.Context, d time.Duration) {
+	l.Backoff(d)
+
+	if l != nil && l.share != nil && d > 0 {
+		l.share.blockFor(ctx, min(d, longestRetryAfter))
 	}
 }
 
@@ -82,6 +93,10 @@ func (l *Limiter) wait(ctx context.Context, op string, longest time.Duration) er
 			return err
 		}
 
+		if err := l.waitShare(ctx, op, deadline); err != nil {
+			return err
+		}
+
 		if err := l.waitToken(ctx, op, deadline); err != nil {
 			return err
 		}
@@ -97,6 +112,23 @@ func (l *Limiter) wait(ctx context.Context, op string, longest time.Duration) er
 func (l *Limiter) waitBlocked(ctx context.Context, op string, deadline time.Time) error {
 	for {
 		delay := l.blockedFor()
+		if delay <= 0 {
+			return nil
+		}
+
+		if err := pause(ctx, op, delay, deadline); err != nil {
+			return err
+		}
+	}
+}
+
+func (l *Limiter) waitShare(ctx context.Context, op string, deadline time.Time) error {
+	if l.share == nil {
+		return nil
+	}
+
+	for {
+		delay := l.share.take(ctx)
 		if delay <= 0 {
 			return nil
 		}

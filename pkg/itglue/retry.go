@@ -17,7 +17,7 @@ const longestRetryAfter = time.Hour
 
 // retryDelay decides whether the failed attempt is to be repeated and after
 // how long. After a 429 it also holds back every other user of the key.
-func (c *Client) retryDelay(err error, r request, attempt int) (time.Duration, bool) {
+func (c *Client) retryDelay(ctx context.Context, err error, r request, attempt int) (time.Duration, bool) {
 	var failure *Error
 	if !errors.As(err, &failure) || !retryable(failure, r) {
 		return 0, false
@@ -25,7 +25,7 @@ func (c *Client) retryDelay(err error, r request, attempt int) (time.Duration, b
 
 	delay := failure.RetryAfter + backoff(c.config.RetryBase, attempt)
 	if failure.Kind == KindRateLimited {
-		c.config.Limiter.Backoff(delay)
+		c.config.Limiter.backoff(ctx, delay)
 	}
 
 	return delay, attempt < c.config.MaxAttempts && failure.RetryAfter <= c.config.MaxRetryAfter
@@ -38,7 +38,7 @@ func retryable(failure *Error, r request) bool {
 		// the wait too long.
 		return failure.Status != 0
 	case KindUnavailable:
-		return true
+		return !errors.Is(failure, errOpen)
 	case KindTimeout:
 		return !r.timeoutIsFinal
 	case KindRejectedKey, KindNotFound, KindMalformed:
