@@ -60,7 +60,7 @@ type unmatchedDTO struct {
 	// - `unmapped-by-person`: somebody unmapped it; no sync maps it by itself again.
 	// - `deleted-in-itglue`: the IT Glue organization that it was mapped to is gone.
 	Code string `json:"code" validate:"required" enums:"ambiguous,no-equal-name,itglue-organization-already-mapped,not-auto-mapped,unmapped-by-person,deleted-in-itglue" example:"ambiguous"` //nolint:lll // a tag cannot be wrapped
-	// IT Glue organizations that could be meant.
+	// IT Glue organizations that could be meant. The first one may be that which it was mapped to, deleted and now there again.
 	Candidates []candidateDTO `json:"candidates" validate:"required"`
 } //	@name	Unmatched
 

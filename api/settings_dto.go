@@ -20,7 +20,8 @@ type changeIntegrationRequest struct {
 	// Share of the active mappings that one sync may remove, at least 1 and at most 50 of them. When more would go, none goes: the sync
 	// ends `held`. It takes effect with the next sync: a running one keeps what it began with.
 	RemovalLimitPercent *int `json:"removalLimitPercent" validate:"omitnil,min=0,max=100" minimum:"0" maximum:"100" example:"10"`
-	// Take the key also when it seems to be of another IT Glue account.
+	// Take the key also when it seems to be of another IT Glue account. With the key of now, have the list read anew and its names taken,
+	// also when a sync failed with `different-itglue-account`.
 	Force bool `json:"force" default:"false" example:"false"`
 } //	@name	ChangeIntegration
 

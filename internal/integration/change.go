@@ -17,7 +17,8 @@ type Change struct {
 	AutoMap             *AutoMap
 	RemovalLimitPercent *int
 	// Force accepts the key of another IT Glue account. The mapped organizations are not there: the next sync finds them gone and,
-	// unless there are very few, holds their removal for a person to decide.
+	// unless there are very few, holds their removal for a person to decide. With the key of now, it has the directory listed anew and its
+	// names taken, however many are others than before.
 	Force bool
 }
 
@@ -101,7 +102,7 @@ type Changed struct {
 	OtherKey    bool
 	OtherRegion bool
 	// ListAnew is the id for a manual sync that lists the directory anew, because nothing shows that key and region are of the IT Glue
-	// account that it was taken from; empty if something does.
+	// account that it was taken from, or a person says so; empty for none.
 	ListAnew string
 	// By is who changes it.
 	By event.Actor

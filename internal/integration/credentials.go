@@ -22,6 +22,8 @@ type credentials struct {
 	otherRegion bool
 	// sameAccount says that they were seen to be of the IT Glue account that the mapped organizations are in, and so is the directory.
 	sameAccount bool
+	// forced says that a person vouches for the account, whatever it looks like.
+	forced bool
 }
 
 // try finds out whether IT Glue accepts the key and region of a change, and whether they belong to the IT Glue account that the mapped
@@ -58,7 +60,7 @@ func (s *Service) asked(ctx context.Context, accountID string, c Change) (*crede
 	if err != nil && c.APIKey == nil {
 		return nil, err
 	}
-	asked := &credentials{triedFor: in, key: own, region: in.Region, sealed: in.SealedKey}
+	asked := &credentials{triedFor: in, key: own, region: in.Region, sealed: in.SealedKey, forced: c.Force}
 	replace(&asked.key, c.APIKey)
 	if c.Region != nil {
 		asked.region = itglue.Region(*c.Region)
@@ -75,7 +77,7 @@ func (t *credentials) giveTo(changed *Changed) error {
 	}
 	changed.KeyAccepted, changed.OtherKey, changed.OtherRegion = true, t.otherKey, t.otherRegion
 	in.Region, in.SealedKey = t.region, t.sealed
-	if (t.otherKey || t.otherRegion) && !t.sameAccount {
+	if (t.otherKey || t.otherRegion || t.forced) && !t.sameAccount {
 		changed.ListAnew = newID()
 	}
 	if t.otherKey {

@@ -213,6 +213,9 @@ func (r *run) do(ctx context.Context) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, err
 	}
+	if err := checkAccount(before.organizations, before.directory, entries); err != nil {
+		return Outcome{}, err
+	}
 	input, err := r.input(ctx, client, in, before, entries)
 	if err != nil {
 		return Outcome{}, err

@@ -136,7 +136,7 @@ type candidateRow struct {
 }
 
 // withCandidates adds to unmapped rows the IT Glue organizations whose names differ at most in case and spaces, equal ones first; one
-// query for all rows.
+// query for all rows. One that was deleted and is there again comes before all others.
 func withCandidates(tx *gorm.DB, accountID string, views []view) ([]mapping.Row, error) {
 	var folded []string
 	for i := range views {
@@ -148,14 +148,55 @@ func withCandidates(tx *gorm.DB, accountID string, views []view) ([]mapping.Row,
 	if err != nil {
 		return nil, err
 	}
+	again, err := restored(tx, accountID, views)
+	if err != nil {
+		return nil, err
+	}
 	rows := make([]mapping.Row, len(views))
 	for i := range views {
 		rows[i] = views[i].Row
 		if rows[i].State == mapping.Unmapped {
 			rows[i].Candidates = equalFirst(rows[i].OrganizationName, byFolded[views[i].folded])
 		}
+		if former, ok := again[rows[i].OrganizationID]; ok {
+			others := slices.DeleteFunc(rows[i].Candidates, func(c mapping.Candidate) bool { return c.ID == former.ID })
+			rows[i].Candidates = append([]mapping.Candidate{former}, others...)
+		}
 	}
 	return rows, nil
+}
+
+// restored finds, for organizations that lost their mapping because their IT Glue organization was deleted, those of the latter that are
+// in the directory again. It takes a query only if there are such organizations.
+func restored(tx *gorm.DB, accountID string, views []view) (map[string]mapping.Candidate, error) {
+	var lost []string
+	for i := range views {
+		if views[i].Unmatched == mapping.DeletedInITGlue {
+			lost = append(lost, views[i].OrganizationID)
+		}
+	}
+	if len(lost) == 0 {
+		return map[string]mapping.Candidate{}, nil
+	}
+	var rows []struct {
+		OrganizationID string
+		ID             string
+		Name           string
+		Mapped         bool
+	}
+	err := tx.Raw(`SELECT c.organization_id, d.id, d.name, m.organization_id IS NOT NULL AS mapped
+		FROM sync_changes c
+		JOIN directory d ON d.account_id = c.account_id AND d.id = c.itglue_id
+		LEFT JOIN mappings m ON m.account_id = d.account_id AND m.itglue_id = d.id
+		WHERE c.account_id = ? AND c.organization_id IN ? AND c.action = 'unmap' AND c.event IS NOT NULL
+			AND NOT EXISTS (SELECT 1 FROM sync_changes later WHERE later.account_id = c.account_id
+				AND later.organization_id = c.organization_id AND later.action = 'unmap' AND later.event > c.event)`,
+		accountID, lost).Find(&rows).Error
+	again := make(map[string]mapping.Candidate, len(rows))
+	for _, r := range rows {
+		again[r.OrganizationID] = mapping.Candidate{ID: r.ID, Name: r.Name, Mapped: r.Mapped}
+	}
+	return again, err
 }
 
 func candidates(tx *gorm.DB, accountID string, folded []string) (map[string][]mapping.Candidate, error) {

@@ -58,7 +58,7 @@ func (s *Store) changeIntegration(tx *gorm.DB, row *integrationRow, changed *int
 		facts = append(facts, learnt...)
 	}
 	var next *integration.QueuedSync
-	if changed.OtherKey || changed.OtherRegion {
+	if changed.OtherKey || changed.OtherRegion || changed.ListAnew != "" {
 		begun, learnt, err := s.beginWithOthers(tx, row, changed)
 		if err != nil {
 			return nil, err
