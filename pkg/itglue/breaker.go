@@ -20,13 +20,14 @@ var errOpen = errors.New("the breaker is open")
 
 // Breaker spares an IT Glue that fails, and those who wait for it: after five
 // attempts in a row that IT Glue did not answer, or with a fault of its own,
-// calls fail at once for half a minute, with KindUnavailable and the rest of
-// that time in Error.RetryAfter. Then one call tries; only when it gets an
+// calls fail at once for half a minute, with the Kind of the last failure and
+// the rest of that time in Error.RetryAfter. Then one call tries; only when it gets an
 // answer do all others. It is safe for concurrent use; a nil Breaker lets
 // everything pass.
 type Breaker struct {
 	mu       sync.Mutex
 	failures int
+	last     Kind
 	openTill time.Time // zero while closed
 	trying   bool
 }
@@ -53,7 +54,7 @@ func (b *Breaker) enter(op string) (probe bool, err error) {
 	}
 
 	return false, &Error{
-		Kind: KindUnavailable, Op: op, RetryAfter: max(wait, time.Second), err: errOpen,
+		Kind: b.last, Op: op, RetryAfter: max(wait, time.Second), err: errOpen,
 		Detail: "IT Glue has failed several times in a row and is given some time",
 	}
 }
@@ -73,6 +74,8 @@ func (b *Breaker) leave(probe bool, err error, r request) {
 	switch {
 	case kind == KindUnavailable, kind == KindTimeout && !r.timeoutIsFinal:
 		b.failures++
+		b.last = kind
+
 		if probe || b.failures >= breakerFailures {
 			b.openTill = time.Now().Add(breakerCooldown)
 		}

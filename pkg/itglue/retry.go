@@ -40,7 +40,7 @@ func retryable(failure *Error, r request) bool {
 	case KindUnavailable:
 		return !errors.Is(failure, errOpen)
 	case KindTimeout:
-		return !r.timeoutIsFinal
+		return !errors.Is(failure, errOpen) && !r.timeoutIsFinal
 	case KindRejectedKey, KindNotFound, KindMalformed:
 		return false
 	default:
