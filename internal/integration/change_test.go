@@ -243,7 +243,8 @@ func TestTheDirectoryIsListedAnewUnlessItsAccountIsSeenToBeTheSame(t *testing.T)
 		"Forced":          {mapped: 2, change: integration.Change{APIKey: new(newKey), Force: true}, anew: true},
 		"ForcedRegion":    {mapped: 2, change: integration.Change{Region: new("us"), Force: true}, anew: true},
 		"NothingMapped":   {change: integration.Change{APIKey: new(newKey)}, anew: true},
-		"SameCredentials": {mapped: 2, change: integration.Change{APIKey: new(apiKey), Region: new("eu"), Force: true}},
+		"SameCredentials": {mapped: 2, change: integration.Change{APIKey: new(apiKey), Region: new("eu")}},
+		"VouchedFor":      {mapped: 2, change: integration.Change{APIKey: new(apiKey), Force: true}, anew: true},
 		"Settings":        {mapped: 2, change: integration.Change{AutoMap: new(integration.Off), Force: true}},
 		"ListedElsewhere": {mapped: 2, change: integration.Change{APIKey: new(newKey)}, anew: true, before: func(t *testing.T, b *bundle) {
 			t.Helper()

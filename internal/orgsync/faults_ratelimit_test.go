@@ -16,9 +16,17 @@ import (
 
 // redial has the account's clients start with nothing remembered of earlier calls, as those of another process do.
 func (w *world) redial(options ...integration.DialerOption) {
-	w.integrations.ITGlue = integration.NewDialer(map[itglue.Region]string{
-		itglue.RegionUS: w.itglue.URL, itglue.RegionEU: "http://127.0.0.1:1", itglue.RegionAU: "http://127.0.0.1:1",
-	}, 0, options...)
+	w.redialAt(w.itglue.URL, options...)
+}
+
+// redialAt is redial for an IT Glue at another address.
+func (w *world) redialAt(url string, options ...integration.DialerOption) {
+	w.dial = func() *integration.Dialer {
+		return integration.NewDialer(map[itglue.Region]string{
+			itglue.RegionUS: url, itglue.RegionEU: "http://127.0.0.1:1", itglue.RegionAU: "http://127.0.0.1:1",
+		}, 0, options...)
+	}
+	w.integrations.ITGlue = w.dial()
 }
 
 // due lets the time pass that a queued sync has to wait for.

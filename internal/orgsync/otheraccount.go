@@ -18,12 +18,18 @@ const minStrange = 10
 //
 // Without a stored directory there is nothing to compare with. That is how a person who knows that the names are right has them taken.
 func checkAccount(organizations []OrganizationState, stored, listed []integration.DirectoryEntry) error {
+	if len(stored) == 0 {
+		return nil
+	}
 	before, now := namesByID(stored), namesByID(listed)
 	known, renamed, missing := 0, 0, 0
 	for i := range organizations {
 		o := &organizations[i]
-		was, compared := before[o.ITGlueID]
-		if o.State == mapping.Unmapped || !compared {
+		was, there := before[o.ITGlueID]
+		if !there {
+			was = o.ITGlueName // it was not in the last listing either
+		}
+		if o.State == mapping.Unmapped || was == "" {
 			continue
 		}
 		known++

@@ -37,6 +37,7 @@ type world struct {
 	syncs         *orgsync.Service
 	runner        *orgsync.Runner
 	nights        *orgsync.Nights
+	dial          func() *integration.Dialer // the one of the last redial, anew
 }
 
 // started ignores what is to begin soon: the test begins it.
