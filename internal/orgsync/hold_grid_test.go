@@ -246,7 +246,7 @@ func TestHoldGrid(t *testing.T) {
 			}
 		}
 	}
-	faulttest.Figure(t, "cells of the hold grid that follow the rule", "%d of %d", cells, cells)
+	faulttest.Figuref(t, "cells of the hold grid that follow the rule", "%d of %d", cells, cells)
 }
 
 func corners(mapped, missing int) (cells []cell) {

@@ -392,7 +392,7 @@ func TestHostileListings(t *testing.T) {
 		for end, n := range ends {
 			fmt.Fprintf(&text, "; %s %d", strings.TrimSpace(end), n)
 		}
-		faulttest.Figure(t, "hostile listings / wrong removals / wrong renames", "%d / 0 / 0 (%s)", total, strings.TrimPrefix(text.String(), "; "))
+		faulttest.Figuref(t, "hostile listings / wrong removals / wrong renames", "%d / 0 / 0 (%s)", total, strings.TrimPrefix(text.String(), "; "))
 	})
 }
 
