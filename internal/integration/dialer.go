@@ -25,6 +25,9 @@ func Configured(change func(c *itglue.Config)) DialerOption {
 	return func(d *Dialer) { change(&d.base) }
 }
 
+// RequestLimit is what the processes that use a key tell each other.
+type RequestLimit = itglue.LedgerState
+
 // Sharing has all processes with the ledger keep to the limit of a key together.
 func Sharing(ledger itglue.Ledger, requestsPer5Minutes int) DialerOption {
 	return func(d *Dialer) { d.limiters = itglue.NewSharedLimiters(requestsPer5Minutes, ledger) }

@@ -62,13 +62,7 @@ func rule(c cell) verdict {
 	case http.StatusUnauthorized:
 		return verdict{status: orgsync.Failed, code: errs.ITGlueKeyRejected}
 	}
-	limit := c.mapped / 10
-	if limit < 1 {
-		limit = 1
-	}
-	if limit > 50 {
-		limit = 50
-	}
+	limit := min(50, max(1, c.mapped/10))
 	if c.missing > limit || (c.missing == c.mapped && c.mapped >= 2) {
 		return held
 	}
@@ -220,7 +214,7 @@ func (*notebook) ApplyUnmatched(context.Context, orgsync.Fence, []orgsync.Unmatc
 func TestHoldGrid(t *testing.T) {
 	t.Parallel()
 	cells := 0
-	for mapped := 0; mapped <= 200; mapped++ {
+	for mapped := range 201 {
 		if !faulttest.Long() && mapped > 12 && mapped%20 > 1 && mapped%20 < 19 {
 			continue
 		}

@@ -29,7 +29,7 @@ type trick struct {
 	N    int
 }
 
-var tricks = []string{ //nolint:gochecknoglobals // a table
+var tricks = []string{
 	"honest", "rows missing", "row twice", "row of the next page", "truncated", "empty list", "empty body", "wrong total", "total of what came",
 	"page of nothing", "another page", "ends early", "goes on", "web page", "other shape", "refused", "unavailable",
 	"name missing", "id of another type", "deleted meanwhile", "added meanwhile", "renamed meanwhile",
@@ -43,7 +43,6 @@ type hostile struct {
 	hidden  map[int]bool            // which the key does not see any more
 	other   bool                    // the key shows another account, with the same ids
 	tricks  []trick                 // for the requests to come
-	random  func(n int) int
 	nextNew int
 }
 
@@ -165,7 +164,10 @@ func (h *hostile) meanwhile(next trick) {
 	}
 }
 
-func distort(next trick, rows []map[string]any, total, current, pages int) ([]map[string]any, int, int, int) {
+// distort changes the rows of a page, or what it says of itself.
+func distort(
+	next trick, rows []map[string]any, total, current, pages int,
+) (_ []map[string]any, itsTotal, itsNumber, itsPages int) {
 	n := min(next.N, len(rows))
 	switch next.Kind {
 	case "rows missing":
@@ -205,7 +207,10 @@ func distort(next trick, rows []map[string]any, total, current, pages int) ([]ma
 func (h *hostile) spoiled(w http.ResponseWriter, next trick, body map[string]any) {
 	switch next.Kind {
 	case "truncated":
-		text, _ := json.Marshal(body)
+		text, err := json.Marshal(body)
+		if err != nil {
+			panic(err)
+		}
 		w.WriteHeader(http.StatusOK)
 		_, _ = w.Write(text[:len(text)/2])
 	case "empty body":

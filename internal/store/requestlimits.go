@@ -7,13 +7,13 @@ import (
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 
-	"github.com/orgbridge/orgbridge/pkg/itglue"
+	"github.com/orgbridge/orgbridge/internal/integration"
 )
 
 // limitKept is how long the row of a key that is not used any more is kept.
 const limitKept = 24 * time.Hour
 
-// limitRow is an [itglue.LedgerState]. It belongs to a key, not to an account: accounts may have the same.
+// limitRow is an [integration.RequestLimit]. It belongs to a key, not to an account: accounts may have the same.
 type limitRow struct {
 	Fingerprint  string `gorm:"primaryKey"`
 	SpentUntil   time.Time
@@ -22,8 +22,8 @@ type limitRow struct {
 
 func (limitRow) TableName() string { return "request_limits" }
 
-func (r limitRow) state() itglue.LedgerState {
-	return itglue.LedgerState{SpentUntil: r.SpentUntil, BlockedUntil: r.BlockedUntil}
+func (r limitRow) state() integration.RequestLimit {
+	return integration.RequestLimit{SpentUntil: r.SpentUntil, BlockedUntil: r.BlockedUntil}
 }
 
 // timedLimit is a row with the database's clock.
@@ -35,7 +35,7 @@ type timedLimit struct {
 func (l timedLimit) now() time.Time { return time.UnixMicro(l.Now).UTC() }
 
 // ReadLedger returns what the nodes know of a key, and the database's time.
-func (s *Store) ReadLedger(ctx context.Context, key string) (state itglue.LedgerState, now time.Time, err error) {
+func (s *Store) ReadLedger(ctx context.Context, key string) (state integration.RequestLimit, now time.Time, err error) {
 	err = s.read(ctx, "read a request limit", func(tx *gorm.DB) error {
 		row, _, err := s.limitOf(tx, key)
 		state, now = row.Row.state(), row.now()
@@ -45,7 +45,9 @@ func (s *Store) ReadLedger(ctx context.Context, key string) (state itglue.Ledger
 }
 
 // ChangeLedger replaces what the nodes know of a key by what the function makes of it.
-func (s *Store) ChangeLedger(ctx context.Context, key string, change func(itglue.LedgerState, time.Time) itglue.LedgerState) error {
+func (s *Store) ChangeLedger(
+	ctx context.Context, key string, change func(integration.RequestLimit, time.Time) integration.RequestLimit,
+) error {
 	return s.inTx(ctx, "change a request limit", func(tx *gorm.DB) error {
 		row, found, err := s.limitOf(tx.Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}), key)
 		if err != nil {
@@ -54,7 +56,7 @@ func (s *Store) ChangeLedger(ctx context.Context, key string, change func(itglue
 		changed := change(row.Row.state(), row.now())
 		next := limitRow{Fingerprint: key, SpentUntil: instant(changed.SpentUntil), BlockedUntil: instant(changed.BlockedUntil)}
 		if found {
-			return tx.Where("fingerprint = ?", key).Select("*").Updates(&next).Error
+			return tx.Where("fingerprint = ?", key).Select("spent_until", "blocked_until").Updates(&next).Error
 		}
 		if err := tx.Where("spent_until < ?", row.now().Add(-limitKept)).Where("blocked_until < ?", row.now()).
 			Delete(&limitRow{}).Error; err != nil {

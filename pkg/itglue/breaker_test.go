@@ -98,7 +98,7 @@ func TestF20BreakerFailsFastAndTriesAgainWithOneCall(t *testing.T) {
 			t.Errorf("%d calls in %s", f.calls.Load(), time.Since(began))
 		}
 
-		time.Sleep(30 * time.Second)
+		<-time.After(30 * time.Second)
 		failure(t, f.call(t.Context()), itglue.KindUnavailable) // tries, in vain
 		failure(t, f.call(t.Context()), itglue.KindUnavailable)
 
@@ -106,7 +106,7 @@ func TestF20BreakerFailsFastAndTriesAgainWithOneCall(t *testing.T) {
 			t.Errorf("%d calls, want one that tries", f.calls.Load())
 		}
 
-		time.Sleep(30 * time.Second)
+		<-time.After(30 * time.Second)
 
 		f.delay = time.Second
 
@@ -194,7 +194,7 @@ func TestTryThatIsCancelledLeavesTheNextOneTheTry(t *testing.T) {
 
 		f := newFlaky(t)
 		f.break5(t)
-		time.Sleep(31 * time.Second)
+		<-time.After(31 * time.Second)
 
 		f.delay = time.Minute
 		ctx, cancel := context.WithCancel(t.Context())
@@ -218,8 +218,8 @@ func TestBreakersAreOfOneKeyAtOneAddress(t *testing.T) {
 	t.Parallel()
 
 	pool := itglue.NewBreakers()
-	if pool.ForKey("k", "a") != pool.ForKey("k", "a") || pool.ForKey("k", "a") == pool.ForKey("k", "b") ||
-		pool.ForKey("k", "a") == pool.ForKey("l", "a") {
+	first, again := pool.ForKey("k", "a"), pool.ForKey("k", "a")
+	if first != again || first == pool.ForKey("k", "b") || first == pool.ForKey("l", "a") {
 		t.Error("breakers are mixed up")
 	}
 }

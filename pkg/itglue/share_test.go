@@ -139,7 +139,7 @@ func TestF19WaitOfOneProcessHoldsForAll(t *testing.T) {
 			t.Errorf("another key: %v", err)
 		}
 
-		time.Sleep(10 * time.Minute)
+		<-time.After(10 * time.Minute)
 
 		if err := other.Wait(t.Context(), 0); err != nil {
 			t.Errorf("after the wait: %v", err)
@@ -155,7 +155,7 @@ func TestF19LedgerThatIsAwayStopsNobody(t *testing.T) {
 		shared := ledger{away: true}
 		limiter := itglue.NewSharedLimiters(100, &shared).ForKey("k")
 
-		var sent []time.Time
+		sent := make([]time.Time, 0, 200)
 
 		for range 200 {
 			if err := limiter.Wait(t.Context(), time.Hour); err != nil {
@@ -187,7 +187,7 @@ func TestFewRequestsCostTheLedgerNothing(t *testing.T) {
 				}
 			}
 
-			time.Sleep(24 * time.Hour)
+			<-time.After(24 * time.Hour)
 		}
 
 		if shared.changes != 0 {
