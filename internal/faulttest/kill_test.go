@@ -96,7 +96,9 @@ func TestF1RandomKillLosesNothing(t *testing.T) {
 			r.load.SendTo(r.client())
 		}
 		r.survived()
-		faulttest.Figuref(t, "random kills under mixed load / acknowledged writes lost / duplicates", "%d / 0 / 0", runs)
+		if !t.Failed() {
+			faulttest.Figuref(t, "random kills under mixed load / acknowledged writes lost / duplicates", "%d / 0 / 0", runs)
+		}
 	})
 }
 

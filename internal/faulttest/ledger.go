@@ -21,10 +21,13 @@ const (
 	Unknown Outcome = "unknown"
 )
 
+// keyInUse is the answer while an earlier request with the same key may still be served.
+const keyInUse = "idempotency-key-in-use"
+
 // OutcomeOf judges an answer. A 5xx is unknown: the program may have been cut off from its database at the very commit.
 func OutcomeOf(answer e2e.Answer, err error) Outcome {
 	switch {
-	case err != nil || answer.Status >= http.StatusInternalServerError:
+	case err != nil || answer.Status >= http.StatusInternalServerError || codeOf(answer) == keyInUse:
 		return Unknown
 	case answer.Status >= http.StatusBadRequest:
 		return Refused
@@ -44,6 +47,7 @@ type Request struct {
 	Value   string // to what; empty when the thing was to be gone
 	Outcome Outcome
 	Status  int
+	Code    string // of a problem
 	Error   string
 }
 
@@ -67,7 +71,7 @@ func (l *Ledger) Begin(r Request) *Request {
 func (l *Ledger) End(r *Request, answer e2e.Answer, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	r.Outcome, r.Status, r.Error = OutcomeOf(answer, err), answer.Status, ""
+	r.Outcome, r.Status, r.Code, r.Error = OutcomeOf(answer, err), answer.Status, codeOf(answer), ""
 	if err != nil {
 		r.Error = err.Error()
 	}
@@ -87,6 +91,11 @@ func (l *Ledger) Counts() map[Outcome]int {
 // Unforeseen returns the requests that were answered with 500, which no fault excuses.
 func (l *Ledger) Unforeseen() []Request {
 	return l.where(func(r *Request) bool { return r.Status == http.StatusInternalServerError })
+}
+
+// Twice returns the requests that were refused because they had been done: none may be, since all are sent again with their key.
+func (l *Ledger) Twice() []Request {
+	return l.where(func(r *Request) bool { return r.Code == "domain-taken" })
 }
 
 // Open returns the requests whose outcome is unknown.
@@ -151,30 +160,35 @@ func (l *Ledger) Check(tb testing.TB, now map[string]string) {
 	for _, r := range l.Unforeseen() {
 		tb.Errorf("answered with 500: %+v", r)
 	}
+	for _, r := range l.Twice() {
+		tb.Errorf("refused because it was done, although it came again with its key: %+v", r)
+	}
 }
 
-// Settle sends the last request of each thing once more if its outcome is unknown, with the same key, and writes the new outcome down.
-// After it, everything is decided.
+// Settle sends the last request of each thing once more if its outcome is unknown, with the same key, until it is answered, and writes
+// the new outcome down. After it, everything is decided.
 func (l *Ledger) Settle(c e2e.Client) {
 	c.T.Helper()
 	for _, story := range l.stories() {
-		if r := story[len(story)-1]; r.Outcome == Unknown {
-			answer, err := Send(c.T.Context(), c, r)
-			if err != nil {
-				c.T.Fatalf("send again: %v", err)
-			}
-			l.settle(r, answer)
+		r := story[len(story)-1]
+		if r.Outcome != Unknown {
+			continue
 		}
+		e2e.Eventually(c.T, e2e.Patience, "an answer to what was left open", func() bool {
+			answer, err := Send(c.T.Context(), c, r)
+			l.End(r, answer, err)
+			return OutcomeOf(answer, err) != Unknown
+		})
 	}
 }
 
-// settle decides an unknown request by the answer to its repetition. That a domain is taken says that the first one took it.
-func (l *Ledger) settle(r *Request, answer e2e.Answer) {
-	l.End(r, answer, nil)
+// codeOf is the code of a problem, empty for any other answer.
+func codeOf(answer e2e.Answer) string {
 	var problem struct {
 		Code string `json:"code"`
 	}
-	if json.Unmarshal(answer.Body, &problem) == nil && problem.Code == "domain-taken" {
-		r.Outcome = OK
+	if answer.Status < http.StatusBadRequest || json.Unmarshal(answer.Body, &problem) != nil {
+		return ""
 	}
+	return problem.Code
 }
