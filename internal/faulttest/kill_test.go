@@ -24,7 +24,11 @@ type restless struct {
 	renamed  int      // how often
 }
 
-const restlessMappings = 40
+const (
+	restlessMappings = 40
+	// So few get other names that the key does not seem to be of another IT Glue account.
+	restlessNames = 10
+)
 
 // newRestless connects an account that has mapped organizations and maps nothing more by itself.
 func newRestless(t *testing.T, s *e2e.Site, lanes int) *restless {
@@ -44,11 +48,11 @@ func newRestless(t *testing.T, s *e2e.Site, lanes int) *restless {
 
 func (r *restless) client() e2e.Client { return r.server.Client(r.token) }
 
-// renameAll gives all mapped organizations new names in IT Glue.
-func (r *restless) renameAll() {
+// renameSome gives the first of the mapped organizations new names in IT Glue.
+func (r *restless) renameSome() {
 	r.t.Helper()
 	r.renamed++
-	for i, id := range r.theirs {
+	for i, id := range r.theirs[:restlessNames] {
 		r.Rename(id, fmt.Sprintf("Customer %d, name %d", i, r.renamed))
 	}
 }
@@ -70,7 +74,7 @@ func (r *restless) survived() {
 	for _, row := range e2e.All[e2e.RowView](c, "/mappings") {
 		names[row.Organization.Name] = true
 	}
-	for i := range r.theirs {
+	for i := range restlessNames {
 		if name := fmt.Sprintf("Customer %d, name %d", i, r.renamed); !names[name] {
 			r.t.Errorf("%s is not there", name)
 		}
@@ -88,7 +92,7 @@ func TestF1RandomKillLosesNothing(t *testing.T) {
 		r.load.Start(r.client())
 		runs := faulttest.Rounds(3, 100)
 		for range runs {
-			r.renameAll()
+			r.renameSome()
 			r.sync()
 			<-time.After(rand.N(300 * time.Millisecond))
 			r.server.Kill()

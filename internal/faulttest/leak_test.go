@@ -40,7 +40,7 @@ func (r *restless) busy(limit time.Duration) {
 	load := faulttest.NewLoad(r.Site, 4)
 	load.Start(r.client())
 	for end := time.Now().Add(limit); time.Now().Before(end); {
-		r.renameAll()
+		r.renameSome()
 		r.client().Ended(r.sync())
 	}
 	load.Stop()

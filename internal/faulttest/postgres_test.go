@@ -53,7 +53,7 @@ func (r *restless) status(path string) int {
 // midSync starts a sync that has work to do and waits for IT Glue.
 func (r *restless) midSync() (id string) {
 	r.t.Helper()
-	r.renameAll()
+	r.renameSome()
 	r.Slow(1, time.Second)
 	defer r.Fast()
 	id = r.sync()

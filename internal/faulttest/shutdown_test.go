@@ -17,7 +17,7 @@ func TestF3SIGTERMUnderLoadFailsNoAcceptedRequest(t *testing.T) {
 	e2e.OnEachEngine(t, func(t *testing.T, s *e2e.Site) {
 		t.Helper()
 		r := newRestless(t, s, 4)
-		r.renameAll()
+		r.renameSome()
 		s.Slow(1, time.Minute)
 		r.load.Start(r.client())
 		running := r.syncUnderWay()

@@ -28,7 +28,7 @@ func TestF13LockedDatabaseAnswers503AndGoesOn(t *testing.T) {
 		for range faulttest.Rounds(1, 3) {
 			before := r.load.Sent()
 			e2e.Eventually(t, e2e.Patience, "writers", func() bool { return r.load.Sent() > before+faulttest.Rounds(100, 1600) })
-			r.renameAll()
+			r.renameSome()
 			r.lockedFor(10 * time.Second)
 			r.recovers()
 		}
@@ -100,7 +100,7 @@ func TestF14FullDiskAnswers503AndHealsWhenThereIsRoom(t *testing.T) {
 		r := newRestless(t, e2e.NewSite(t, "sqlite://"+filepath.Join(dir, "orgbridge.db")), 4)
 		r.load.Start(r.client())
 		for range faulttest.Rounds(2, 10) {
-			r.renameAll()
+			r.renameSome()
 			id := r.sync()
 			free := fill(t, dir)
 			unknown := r.load.Ledger.Counts()[faulttest.Unknown]
@@ -141,7 +141,7 @@ func TestF15FailingFsyncAcknowledgesNothingAndIsNotReady(t *testing.T) {
 			t.Run(strconv.Itoa(n+1), func(t *testing.T) {
 				s := e2e.NewSite(t, storetest.SQLiteURL(t))
 				r := newRestless(t, s, 4)
-				r.renameAll()
+				r.renameSome()
 				r.server.End(syscall.SIGTERM)
 				tracer := e2e.Start(t, s.Env, strace, "-D", "-f", "-o", "/dev/null", "-e", "trace=fsync,fdatasync",
 					"-e", "inject=fsync,fdatasync:error=EIO:when="+strconv.Itoa(50+7*n)+"+", e2e.Program(t, s.Build, "orgbridge"), "serve")
