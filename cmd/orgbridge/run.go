@@ -50,7 +50,7 @@ type usageError struct{ error }
 
 func commands() []command {
 	return []command{
-		serveCommand(), demoCommand(), migrateCommand(), accountCreateCommand(), tokenCreateCommand(), keysCreateCommand(),
+		serveCommand(), demoCommand(), migrateCommand(), accountCreateCommand(), tokenCreateCommand(), keysCreateCommand(), keysRotateCommand(),
 		healthcheckCommand(), versionCommand(),
 	}
 }

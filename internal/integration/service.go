@@ -78,7 +78,7 @@ func (s *Service) connect(
 	if in.Daily, err = defaultDaily().planned(in.ConnectedAt); err != nil {
 		return Integration{}, err
 	}
-	if in.SealedKey, err = s.Keyset.Seal(apiKey, keyOwner(in)); err != nil {
+	if in.SealedKey, err = s.sealKey(apiKey, in); err != nil {
 		return Integration{}, err
 	}
 	initial := InitialSync{ID: newID(), By: by}

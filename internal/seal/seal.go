@@ -3,7 +3,6 @@
 package seal
 
 import (
-	"bytes"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -16,33 +15,10 @@ import (
 	"github.com/tink-crypto/tink-go/v2/aead"
 	"github.com/tink-crypto/tink-go/v2/insecurecleartextkeyset"
 	"github.com/tink-crypto/tink-go/v2/keyset"
-	"github.com/tink-crypto/tink-go/v2/tink"
 )
 
 // envPrefix marks a keyset reference that carries the keyset itself, in base64.
 const envPrefix = "env:"
-
-// Keyset seals with its primary key and opens with any of its keys.
-type Keyset struct {
-	primitive tink.AEAD
-}
-
-// Load reads a keyset from a file, or from "env:" followed by the base64 of one. Errors never tell anything of its contents.
-func Load(ref string) (*Keyset, error) {
-	raw, err := read(ref)
-	if err != nil {
-		return nil, err
-	}
-	handle, err := insecurecleartextkeyset.Read(keyset.NewJSONReader(bytes.NewReader(raw)))
-	if err != nil {
-		return nil, errors.New("the keyset is not a readable Tink JSON keyset")
-	}
-	primitive, err := aead.New(handle)
-	if err != nil {
-		return nil, errors.New("the keyset holds no usable AEAD key")
-	}
-	return &Keyset{primitive: primitive}, nil
-}
 
 func read(ref string) ([]byte, error) {
 	encoded, inline := strings.CutPrefix(ref, envPrefix)
@@ -94,22 +70,4 @@ func write(handle *keyset.Handle, file *os.File) error {
 		return fmt.Errorf("write the keyset: %w", err)
 	}
 	return file.Close()
-}
-
-// Seal encrypts the secret for its owner: [Keyset.Open] needs the same owner.
-func (k *Keyset) Seal(secret, owner string) ([]byte, error) {
-	sealed, err := k.primitive.Encrypt([]byte(secret), []byte(owner))
-	if err != nil {
-		return nil, fmt.Errorf("seal: %w", err)
-	}
-	return sealed, nil
-}
-
-// Open decrypts what was sealed for this owner under a key of this keyset; anything else is an error.
-func (k *Keyset) Open(sealed []byte, owner string) (string, error) {
-	secret, err := k.primitive.Decrypt(sealed, []byte(owner))
-	if err != nil {
-		return "", errors.New("the sealed value cannot be opened: another keyset, another owner, or it was changed")
-	}
-	return string(secret), nil
 }

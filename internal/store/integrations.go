@@ -100,6 +100,9 @@ func (s *Store) Connect(ctx context.Context, accountID string, in integration.In
 		if err := lockUnconnected(tx, accountID); err != nil {
 			return err
 		}
+		if err := checkSealed(tx, row.SealedKey); err != nil {
+			return err
+		}
 		if err := tx.Create(&row).Error; err != nil {
 			return err
 		}

@@ -71,6 +71,9 @@ func (s *Store) changeIntegration(tx *gorm.DB, row *integrationRow, changed *int
 // writeSettings writes what a person may change, and the plan of the daily sync that follows from it.
 func writeSettings(tx *gorm.DB, accountID string, in *integration.Integration) error {
 	row := newIntegrationRow(accountID, in)
+	if err := checkSealed(tx, row.SealedKey); err != nil {
+		return err
+	}
 	return integrationOf(tx, accountID).Select(
 		"region", "sealed_key", "api_key_hint", "auto_map", "removal_limit_percent",
 		"daily_enabled", "daily_time_zone", "daily_time", "next_run_date", "next_run_at",

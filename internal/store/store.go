@@ -29,15 +29,16 @@ import (
 )
 
 var (
-	_ account.Store        = (*Store)(nil)
-	_ integration.Store    = (*Store)(nil)
-	_ organization.Store   = (*Store)(nil)
-	_ mapping.Store        = (*Store)(nil)
-	_ orgsync.SyncStore    = (*Store)(nil)
-	_ orgsync.StateStore   = (*Store)(nil)
-	_ orgsync.RefreshStore = (*Store)(nil)
-	_ orgsync.SweepStore   = (*Store)(nil)
-	_ orgsync.DailyStore   = (*Store)(nil)
+	_ account.Store           = (*Store)(nil)
+	_ integration.Store       = (*Store)(nil)
+	_ integration.SealedStore = (*Store)(nil)
+	_ organization.Store      = (*Store)(nil)
+	_ mapping.Store           = (*Store)(nil)
+	_ orgsync.SyncStore       = (*Store)(nil)
+	_ orgsync.StateStore      = (*Store)(nil)
+	_ orgsync.RefreshStore    = (*Store)(nil)
+	_ orgsync.SweepStore      = (*Store)(nil)
+	_ orgsync.DailyStore      = (*Store)(nil)
 )
 
 // Options are what a store needs besides its database.

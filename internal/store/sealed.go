@@ -1,0 +1,67 @@
+package store
+
+import (
+	"context"
+
+	"gorm.io/gorm"
+
+	"github.com/orgbridge/orgbridge/internal/integration"
+)
+
+// prefixLength is how much of a sealed key tells with which key it was sealed.
+const prefixLength = 5
+
+// SealedOtherwise returns integrations whose key does not begin with the prefix, in order of account, after one of them.
+func (s *Store) SealedOtherwise(ctx context.Context, prefix []byte, after string, limit int) (found []integration.Integration, err error) {
+	var rows []integrationRow
+	err = s.read(ctx, "find keys to seal anew", func(tx *gorm.DB) error {
+		q := acrossAccounts(tx).Where("substr(sealed_key, 1, ?) <> ?", prefixLength, prefix)
+		if after != "" {
+			q = q.Where("account_id > ?", after)
+		}
+		return q.Order("account_id").Limit(limit).Find(&rows).Error
+	})
+	return convert(rows, integrationRow.integration), err
+}
+
+// ReplaceSealedKey stores the same key sealed anew, unless the stored one is another by now. Nothing has happened for the account, so it
+// is no event.
+func (s *Store) ReplaceSealedKey(ctx context.Context, in integration.Integration, sealed []byte) error {
+	return s.inTx(ctx, "seal a key anew", func(tx *gorm.DB) error {
+		return integrationOf(tx, in.AccountID).Where("id = ?", in.ID).Where("sealed_key = ?", in.SealedKey).Update("sealed_key", sealed).Error
+	})
+}
+
+// RetireSealingKeys has nothing stored any more that begins with one of the prefixes, if nothing is by now. It returns how many
+// integrations have such a key; then nothing is retired.
+func (s *Store) RetireSealingKeys(ctx context.Context, prefixes [][]byte) (uses int, err error) {
+	err = s.inTx(ctx, "retire sealing keys", func(tx *gorm.DB) error {
+		if s.pool != nil {
+			// Those who store a key wait, and those who are at it are waited for. On SQLite there is one writer at a time.
+			if err := acrossAccounts(tx).Exec("LOCK TABLE integrations IN EXCLUSIVE MODE").Error; err != nil {
+				return err
+			}
+		}
+		uses, err = count(acrossAccounts(tx).Model(&integrationRow{}).Where("substr(sealed_key, 1, ?) IN ?", prefixLength, prefixes))
+		if err != nil || uses > 0 {
+			return err
+		}
+		for _, prefix := range prefixes {
+			if err := tx.Exec("INSERT INTO retired_sealing_keys (prefix) VALUES (?) ON CONFLICT DO NOTHING", prefix).Error; err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return uses, err
+}
+
+// checkSealed refuses what was sealed with a retired key, for whoever stores a key and has locked the account's integration, or that there
+// is none.
+func checkSealed(tx *gorm.DB, sealed []byte) error {
+	retired, err := count(tx.Table("retired_sealing_keys").Where("prefix = ?", sealed[:min(prefixLength, len(sealed))]))
+	if err == nil && retired > 0 {
+		return unavailable("The sealing keys were changed at the same time. Try again.")
+	}
+	return err
+}
