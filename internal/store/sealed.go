@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
 
 	"github.com/orgbridge/orgbridge/internal/integration"
 )
@@ -47,8 +48,9 @@ func (s *Store) RetireSealingKeys(ctx context.Context, prefixes [][]byte) (uses 
 			return err
 		}
 		for _, prefix := range prefixes {
-			if err := tx.Exec("INSERT INTO retired_sealing_keys (prefix) VALUES (?) ON CONFLICT DO NOTHING", prefix).Error; err != nil {
-				return err
+			retired := tx.Table("retired_sealing_keys").Clauses(clause.OnConflict{DoNothing: true}).Create(map[string]any{"prefix": prefix})
+			if retired.Error != nil {
+				return retired.Error
 			}
 		}
 		return nil
