@@ -139,6 +139,7 @@ func TestF15FailingFsyncAcknowledgesNothingAndIsNotReady(t *testing.T) {
 		}
 		for n := range faulttest.Rounds(2, 12) {
 			t.Run(strconv.Itoa(n+1), func(t *testing.T) {
+				t.Helper()
 				s := e2e.NewSite(t, storetest.SQLiteURL(t))
 				r := newRestless(t, s, 4)
 				r.renameSome()
