@@ -15,8 +15,8 @@ import (
 	"github.com/orgbridge/orgbridge/internal/faulttest"
 )
 
-// keysetOf is the file of a site's keyset.
-func keysetOf(s *e2e.Site) (path string) {
+// keysetFile is the file of a site's keyset.
+func keysetFile(s *e2e.Site) (path string) {
 	for _, variable := range s.Env {
 		if value, ok := strings.CutPrefix(variable, "ORGBRIDGE_KEYSET="); ok {
 			path = value
@@ -51,12 +51,12 @@ func unreadable(t *testing.T, s *e2e.Site, server *e2e.Server, k customer) {
 	if err != nil || answer.Status != http.StatusServiceUnavailable || !strings.Contains(string(answer.Body), "key cannot be opened") {
 		t.Errorf("%d %s %v", answer.Status, answer.Body, err)
 	}
-	sync := e2e.Call[e2e.SyncView](c, http.MethodPost, "/syncs", map[string]string{"kind": "manual"}, http.StatusAccepted)
+	run := e2e.Call[e2e.SyncView](c, http.MethodPost, "/syncs", map[string]string{"kind": "manual"}, http.StatusAccepted)
 	e2e.Eventually(t, e2e.Patience, "the reason of the sync", func() bool {
-		_, text := c.Do(http.MethodGet, "/syncs/"+sync.ID, nil)
+		_, text := c.Do(http.MethodGet, "/syncs/"+run.ID, nil)
 		return bytes.Contains(text, []byte("key cannot be opened"))
 	})
-	e2e.Call[any](c, http.MethodPost, "/syncs/"+sync.ID+"/cancel", nil, http.StatusOK, http.StatusAccepted)
+	e2e.Call[any](c, http.MethodPost, "/syncs/"+run.ID+"/cancel", nil, http.StatusOK, http.StatusAccepted)
 	e2e.Call[any](c, http.MethodGet, "/organizations", nil, http.StatusOK)
 	e2e.Call[any](c, http.MethodGet, "/mappings", nil, http.StatusOK)
 	if calls := s.Calls(); calls.Count != 0 {
@@ -84,7 +84,7 @@ func TestF49WrongKeysetServesAllButITGlueAndMissingOneNothing(t *testing.T) {
 		before := sealedKey(t, d, k.accountID)
 		e2e.Terminated(t, server)
 
-		right, err := os.ReadFile(keysetOf(s))
+		right, err := os.ReadFile(keysetFile(s))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -93,14 +93,14 @@ func TestF49WrongKeysetServesAllButITGlueAndMissingOneNothing(t *testing.T) {
 			"Truncated": func(path string) error { return os.WriteFile(path, right[:len(right)/2], 0o600) },
 			"Empty":     func(path string) error { return os.WriteFile(path, nil, 0o600) },
 		} {
-			if err := spoil(keysetOf(s)); err != nil {
+			if err := spoil(keysetFile(s)); err != nil {
 				t.Fatal(err)
 			}
 			p := s.Start("serve")
 			if code, said := p.ExitCode(), p.Out.String(); code != 1 || strings.Count(said, "\n") != 1 || !strings.Contains(said, "ORGBRIDGE_KEYSET") {
 				t.Errorf("%s: exit code %d: %s", name, code, said)
 			}
-			if err := os.WriteFile(keysetOf(s), right, 0o600); err != nil {
+			if err := os.WriteFile(keysetFile(s), right, 0o600); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -138,12 +138,12 @@ func TestF50KeysRotateWhileTheServerRuns(t *testing.T) {
 			readable(t, server, k)
 		}
 		s.CLI("keys", "rotate") // finishes what may be unfinished, or rotates once more
-		content, err := os.ReadFile(keysetOf(s))
+		content, err := os.ReadFile(keysetFile(s))
 		if err != nil || bytes.Count(content, []byte(`"keyId"`)) != 1 {
 			t.Errorf("the old keys are still there: %v", err)
 		}
 		readable(t, server, k)
-		if info, err := os.Stat(keysetOf(s)); err != nil || info.Mode().Perm() != 0o600 {
+		if info, err := os.Stat(keysetFile(s)); err != nil || info.Mode().Perm() != 0o600 {
 			t.Errorf("the keyset can be read by others: %v", err)
 		}
 		server.Kill()

@@ -26,7 +26,8 @@ type killed struct {
 var errKilled = errors.New("killed")
 
 func (k *killed) ReplaceSealedKey(ctx context.Context, in integration.Integration, sealed []byte) error {
-	if k.done++; k.done > 1 && !k.after {
+	k.done++
+	if k.done > 1 && !k.after {
 		return errKilled
 	}
 	if err := k.Store.ReplaceSealedKey(ctx, in, sealed); err != nil || !k.after {
