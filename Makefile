@@ -26,7 +26,7 @@ test-race: ## Run all tests with the race detector and in random order
 
 .PHONY: faults
 faults: ## Bring every fault about at full size and write docs/reliability.md; takes minutes
-	ORGBRIDGE_TEST_FAULTS=long ORGBRIDGE_TEST_POSTGRES=require go test -json -count=1 -p 1 -timeout 60m -run '^TestF[0-9]' ./... \
+	ORGBRIDGE_TEST_FAULTS=long ORGBRIDGE_TEST_POSTGRES=require go test -json -count=1 -p 1 -parallel 8 -timeout 60m -run '^TestF[0-9]' ./... \
 		| go run ./internal/faulttest/report -write docs/reliability.md
 
 .PHONY: faults-fast

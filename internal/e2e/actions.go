@@ -9,7 +9,13 @@ import (
 // Connect connects the account with the simulated IT Glue and returns the initial sync.
 func (c Client) Connect() SyncView {
 	c.T.Helper()
-	in := Call[IntegrationView](c, "POST", "/integrations/itglue/connect", map[string]string{"apiKey": SimKey, "region": "us"}, http.StatusCreated)
+	return c.ConnectWith(SimKey)
+}
+
+// ConnectWith is Connect with another key.
+func (c Client) ConnectWith(apiKey string) SyncView {
+	c.T.Helper()
+	in := Call[IntegrationView](c, "POST", "/integrations/itglue/connect", map[string]string{"apiKey": apiKey, "region": "us"}, http.StatusCreated)
 	// A small sync may have ended by the time of the answer.
 	for _, run := range []*SyncView{in.ActiveSync, in.LastSync} {
 		if run != nil {
