@@ -376,16 +376,17 @@ func failKilled(t *testing.T, url string, steps []*subject) *sweep {
 func failHanging(t *testing.T, url string, steps []*subject) *sweep {
 	t.Helper()
 	w := newSweep(t, url, failing(steps, faulttest.Rounds(18, 1), "hang"),
-		fmt.Sprintf("ORGBRIDGE_FAILPOINTS_DEADLINE=%ds", faulttest.Rounds(5, 20)), // enough for as many at the same time
-		"ORGBRIDGE_FAILPOINTS_WORKERS=500")
-	server := w.serve(w.subjects)
+		"ORGBRIDGE_FAILPOINTS_DEADLINE=5s", "ORGBRIDGE_FAILPOINTS_WORKERS=100")
 	w.patience = 3 * time.Second
-	w.drive(server, w.subjects)
-	w.reached(w.subjects)
-	if err := os.WriteFile(w.plan+".release", nil, 0o600); err != nil {
-		t.Fatal(err)
+	for group := range slices.Chunk(w.subjects, 12) { // a request that hangs keeps its connection, of which there are few
+		server := w.serve(group)
+		w.drive(server, group)
+		w.reached(group)
+		if err := os.WriteFile(w.plan+".release", nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		e2e.Terminated(t, server)
 	}
-	e2e.Terminated(t, server)
 	return w
 }
 
