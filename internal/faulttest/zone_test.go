@@ -20,7 +20,7 @@ func TestF35ProgramBringsItsOwnZoneData(t *testing.T) {
 	if os.Getuid() != 0 {
 		chroot = []string{"unshare", "--user", "--map-root-user", "chroot"}
 	}
-	if err := exec.CommandContext(t.Context(), chroot[0], append(chroot[1:], "/", "true")...).Run(); err != nil { //nolint:gosec // as above
+	if err := exec.CommandContext(t.Context(), chroot[0], append(chroot[1:], "/", "true")...).Run(); err != nil {
 		t.Skipf("cannot change the root directory: %v", err)
 	}
 	e2e.OnEachEngine(t, func(t *testing.T, s *e2e.Site) {
