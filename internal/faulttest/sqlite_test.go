@@ -134,8 +134,11 @@ func TestF15FailingFsyncAcknowledgesNothingAndIsNotReady(t *testing.T) {
 	t.Run("sqlite", func(t *testing.T) {
 		t.Parallel()
 		strace, err := exec.LookPath("strace")
+		if err == nil {
+			err = exec.CommandContext(t.Context(), strace, "-o", "/dev/null", "true").Run()
+		}
 		if err != nil {
-			t.Skip("NO STRACE, so this test did not run: install strace")
+			t.Skipf("NO STRACE, so this test did not run: install strace, and allow it to trace: %v", err)
 		}
 		for n := range faulttest.Rounds(2, 12) {
 			t.Run(strconv.Itoa(n+1), func(t *testing.T) {
