@@ -15,9 +15,14 @@ func main() {
 
 // untilSignal runs the program. The first SIGTERM or SIGINT asks it to end; a second one ends it at once.
 func untilSignal() int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	context.AfterFunc(ctx, stop)
-
+	ctx, end := context.WithCancel(context.Background())
+	defer end()
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-signals
+		signal.Stop(signals) // first, so that whoever sees the program end can end it at once
+		end()
+	}()
 	return run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr)
 }
