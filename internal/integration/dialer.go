@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"context"
 	"errors"
 	"strings"
 
@@ -49,11 +50,16 @@ func NewDialer(urls map[itglue.Region]string, requestsPer5Minutes int, options .
 
 // Dial returns a client. It makes no call; the region comes from the closed set, so no address is ever taken from a request.
 func (d *Dialer) Dial(apiKey string, region itglue.Region) (*itglue.Client, error) {
+	return d.dial(apiKey, region, nil)
+}
+
+// dial is [Dialer.Dial] for a client that asks before each of its requests.
+func (d *Dialer) dial(apiKey string, region itglue.Region, before func(context.Context) error) (*itglue.Client, error) {
 	if !region.Valid() {
 		return nil, errs.Invalid(errs.Field{Pointer: "/region", Code: "not-one-of", Detail: "The region must be one of: us, eu, au."})
 	}
 	config := d.base
-	config.APIKey, config.Limiter = apiKey, d.limiters.ForKey(apiKey)
+	config.APIKey, config.Limiter, config.Before = apiKey, d.limiters.ForKey(apiKey), before
 	if config.BaseURL = d.urls[region]; config.BaseURL == "" {
 		config.BaseURL = region.BaseURL()
 	}

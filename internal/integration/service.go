@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -222,7 +223,8 @@ func (s *Service) acceptingRegion(ctx context.Context, apiKey string, refused it
 	return ""
 }
 
-// Client returns the account's integration with a client for its IT Glue. It answers [errs.NotConnected] when there is none, and
+// Client returns the account's integration with a client for its IT Glue, which sends nothing more once the integration has ended or has
+// another key or region. It answers [errs.NotConnected] when there is none, and
 // [errs.Unavailable] when this process has not the keyset that the key was sealed with.
 func (s *Service) Client(ctx context.Context, accountID string) (*itglue.Client, Integration, error) {
 	in, err := s.Store.Integration(ctx, accountID)
@@ -233,8 +235,21 @@ func (s *Service) Client(ctx context.Context, accountID string) (*itglue.Client,
 	if err != nil {
 		return nil, Integration{}, err
 	}
-	client, err := s.ITGlue.Dial(apiKey, in.Region)
+	client, err := s.ITGlue.dial(apiKey, in.Region, func(ctx context.Context) error { return s.stillConnected(ctx, in) })
 	return client, in, err
+}
+
+// stillConnected keeps a key from being used once the connection that it is of has ended or has another one: it answers
+// [errs.NotConnected] or [errs.Conflict].
+func (s *Service) stillConnected(ctx context.Context, then Integration) error {
+	now, err := s.Store.Integration(ctx, then.AccountID)
+	if err != nil {
+		return err
+	}
+	if now.ID != then.ID || now.Region != then.Region || !bytes.Equal(now.SealedKey, then.SealedKey) {
+		return errs.New(errs.Conflict, "The connection to IT Glue was changed at the same time. Try again.")
+	}
+	return nil
 }
 
 // ErrUnreadableKey is behind the [errs.Unavailable] of a stored key that cannot be opened.

@@ -89,6 +89,12 @@ func (c *Client) attempt(ctx context.Context, r request) ([]byte, error) {
 		return nil, err
 	}
 
+	if c.config.Before != nil {
+		if err := c.config.Before(ctx); err != nil {
+			return nil, err
+		}
+	}
+
 	probe, err := c.config.Breaker.enter(r.op)
 	if err != nil {
 		return nil, err

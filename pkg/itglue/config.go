@@ -1,6 +1,7 @@
 package itglue
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -39,6 +40,10 @@ type Config struct {
 	// Breaker spares an IT Glue that fails. All clients of one account should
 	// share one. Nil means that every call is made.
 	Breaker *Breaker
+
+	// Before is asked right before each request is sent, retries included. Its
+	// error is returned as it is, and nothing is sent. Nil means no question.
+	Before func(context.Context) error
 
 	// Transport sends the requests. A program with many clients should share
 	// one NewTransport between them; nil makes one for this client alone.
