@@ -66,7 +66,7 @@ func linearMapping(initial string) porcupine.Model {
 	return porcupine.Model{
 		Init: func() any { return initial },
 		Step: func(state, input, output any) (bool, any) {
-			in := input.(compareAndMap) //nolint:forcetypeassert // the only input
+			in := input.(compareAndMap)
 			if !in.write {
 				return output == state, state
 			}
@@ -109,13 +109,13 @@ func TestF38WritersOfOneMappingNeverOverwriteWhatTheyHaveNotSeen(t *testing.T) {
 				}
 				made++
 				operations = append(operations, two[1])
-				overwritten[two[1].Input.(compareAndMap).expected] = two[1].Call //nolint:forcetypeassert // the only input
+				overwritten[two[1].Input.(compareAndMap).expected] = two[1].Call
 			}
 			if verdict := porcupine.CheckOperationsTimeout(linearMapping(initial), operations, time.Minute); verdict != porcupine.Ok {
 				t.Fatalf("round %d is not linearizable: %s", round, verdict)
 			}
 			for _, r := range refused {
-				at, ok := overwritten[r.Input.(compareAndMap).expected] //nolint:forcetypeassert // the only input
+				at, ok := overwritten[r.Input.(compareAndMap).expected]
 				if !ok || at > r.Return {
 					t.Errorf("round %d: refused although nobody had written: %+v", round, r)
 				}

@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -365,8 +366,8 @@ func (w *world) checkPauses(t *testing.T, what string) {
 	t.Helper()
 	items, _ := w.call(t, "GET", "/events?limit=200", "", 200)["items"].([]any)
 	onePaused, allPaused, renames := false, false, 0
-	for i := len(items) - 1; i >= 0; i-- {
-		e := object(items[i].(map[string]any)) //nolint:forcetypeassert // an event
+	for _, item := range slices.Backward(items) {
+		e := object(item.(map[string]any)) //nolint:forcetypeassert // an event
 		switch event.Type(e.text(t, "type")) {
 		case event.MappingPaused:
 			onePaused = true
