@@ -325,7 +325,8 @@ func TestF21BrokenConnectionsEndInTimeWithTheirReason(t *testing.T) {
 			return nil, ctx.Err()
 		}
 		wrongName := itglue.NewTransport()
-		wrongName.TLSClientConfig = &tls.Config{RootCAs: secure.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs, ServerName: "api.itglue.com"} //nolint:forcetypeassert,gosec,lll // httptest's own
+		trusted := secure.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
+		wrongName.TLSClientConfig = &tls.Config{RootCAs: trusted, ServerName: "api.itglue.com", MinVersion: tls.VersionTLS12}
 		for name, c := range map[string]struct {
 			url       string
 			transport *http.Transport
@@ -354,7 +355,7 @@ func TestF21BrokenConnectionsEndInTimeWithTheirReason(t *testing.T) {
 			proxy.Add(toxic)
 			s.redialAt(through, quickly(phase), once)
 			s.fails(name, errs.ITGlueTimeout, errs.ITGlueUnavailable)
-			proxy.Remove("t")
+			proxy.Cut()
 		}
 		proxy, through := faulttest.Before(w.t, s.itglue.URL)
 		proxy.Add(faulttest.Toxic{Name: "t", Type: "slicer", Stream: "downstream", Toxicity: 1, Attributes: map[string]any{"average_size": 50, "size_variation": 20, "delay": 1}})

@@ -56,7 +56,7 @@ func TestF25ChangesDuringTheListingCostNoMapping(t *testing.T) {
 				}
 			}
 			remove := w.itglue.Inject(itgluetest.Fault{
-				Kind: itgluetest.FaultCall, Path: "/organizations", After: 4, Probability: 0.7, Times: 2, Do: mutate, // between the pages
+				Kind: itgluetest.FaultCall, Path: "/organizations", After: 4, Probability: 0.7, Times: 1 + random.IntN(8), Do: mutate, // between the pages
 			})
 			before, _, err := w.store.OrganizationStates(w.t.Context(), w.accountID)
 			w.ok(err)
@@ -267,7 +267,7 @@ func TestF53NamesAreTakenAsTheyAreOrLeftWithAReason(t *testing.T) {
 		"lone surrogate":  {"Com\xed\xa0\x80pany", orgsync.ReasonNameNotLegal},
 	}
 	eachWorld(t, func(w *world) {
-		var names, fresh []string
+		names, fresh := make([]string, 0, 50), make([]string, 0, 50)
 		for kind, name := range taken {
 			names, fresh = append(names, kind), append(fresh, name)
 		}
