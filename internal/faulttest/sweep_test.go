@@ -378,7 +378,7 @@ func failHanging(t *testing.T, url string, steps []*subject) *sweep {
 	w := newSweep(t, url, failing(steps, faulttest.Rounds(18, 1), "hang"),
 		"ORGBRIDGE_FAILPOINTS_DEADLINE=5s", "ORGBRIDGE_FAILPOINTS_WORKERS=100")
 	w.patience = 3 * time.Second
-	for group := range slices.Chunk(w.subjects, 12) { // a request that hangs keeps its connection, of which there are few
+	for group := range slices.Chunk(w.subjects, 6) { // a sync that hangs keeps one of the few desks of the process
 		server := w.serve(group)
 		w.drive(server, group)
 		w.reached(group)
