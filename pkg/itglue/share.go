@@ -4,7 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -54,13 +54,14 @@ type share struct {
 	burst    int           // that may be drawn at once
 	free     int           // that may be sent in a window without being drawn
 
-	mu        sync.Mutex
+	leftUntil atomic.Int64 // Unix nanoseconds until which the ledger is left alone
+
+	turn      chan struct{} // one goroutine asks the ledger at a time; it has what follows
 	freeSince time.Time
 	freeUsed  int
 	drawn     int // and not sent yet
 	block     int
 	drawnAt   time.Time
-	leftUntil time.Time // the ledger is left alone
 }
 
 func newShare(ledger Ledger, apiKey string, requestsPer5Minutes int) *share {
@@ -82,26 +83,34 @@ func newShare(ledger Ledger, apiKey string, requestsPer5Minutes int) *share {
 		interval = window / time.Duration(requestsPer5Minutes-burst)
 	}
 
-	return &share{ledger: ledger, key: hex.EncodeToString(sum[:16]), interval: interval, burst: burst, free: free}
+	return &share{
+		ledger: ledger, key: hex.EncodeToString(sum[:16]), turn: make(chan struct{}, 1), interval: interval, burst: burst, free: free,
+	}
 }
 
 // take returns how long to wait before asking again; 0 says that a request may
 // be sent. A ledger that cannot be asked says nothing against it.
 func (s *share) take(ctx context.Context) time.Duration {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-
 	now := time.Now()
-	if now.Before(s.leftUntil) {
+	if now.UnixNano() < s.leftUntil.Load() {
 		return 0
 	}
 
 	ctx, cancel := context.WithTimeout(ctx, ledgerTimeout)
 	defer cancel()
 
+	select {
+	case s.turn <- struct{}{}:
+		defer func() { <-s.turn }()
+	case <-ctx.Done(): // whose turn it is gets no answer
+		s.leftUntil.Store(time.Now().Add(ledgerPause).UnixNano())
+
+		return 0
+	}
+
 	wait, err := s.send(ctx, now)
 	if err != nil {
-		s.leftUntil = time.Now().Add(ledgerPause)
+		s.leftUntil.Store(time.Now().Add(ledgerPause).UnixNano())
 
 		return 0
 	}
