@@ -90,8 +90,8 @@ type syncErrorDTO struct {
 	// - `itglue-timeout`: IT Glue did not answer in time, or the sync took too long.
 	// - `itglue-bad-answer`: IT Glue's answer cannot be understood.
 	// - `itglue-listing-incomplete`: the list was not complete, so that nothing was changed.
-	// - `different-itglue-account`: most of the mapped IT Glue organizations have other names than before, as if the API key showed another
-	//   IT Glue account now. Nothing was changed. If the names are right, send the API key again with `force`.
+	// - `different-itglue-account`: most of the mapped IT Glue organizations have quite other names than before, as if the API key showed
+	//   another IT Glue account now. Nothing was changed. If the names are right, send the API key again with `force`.
 	// - `unavailable`: the database could not be used at the moment.
 	// - `internal`: something went wrong here; the operator finds it in the log.
 	Code string `json:"code" validate:"required" enums:"itglue-key-rejected,itglue-rate-limited,itglue-unavailable,itglue-timeout,itglue-bad-answer,itglue-listing-incomplete,different-itglue-account,unavailable,internal" example:"itglue-unavailable"` //nolint:lll // a tag cannot be wrapped

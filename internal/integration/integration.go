@@ -57,8 +57,12 @@ type DailySync struct {
 // AttentionCode says why a person should look at the integration.
 type AttentionCode string
 
-// CredentialsRejected says that IT Glue refused the key during a sync.
-const CredentialsRejected AttentionCode = "credentials-rejected"
+const (
+	// CredentialsRejected says that IT Glue refused the key during a sync.
+	CredentialsRejected AttentionCode = "credentials-rejected"
+	// DifferentAccount says that the key seems to show another IT Glue account than before.
+	DifferentAccount AttentionCode = "different-itglue-account"
+)
 
 // Attention is a reason to look at the integration, standing since the given time.
 type Attention struct {

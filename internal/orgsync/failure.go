@@ -42,6 +42,8 @@ func decideFailure(attempt int, waited time.Duration, err error) decision {
 	switch failed.Code {
 	case errs.ITGlueKeyRejected:
 		d.credentials = CredentialsRejected
+	case errs.DifferentITGlueAccount:
+		d.credentials = CredentialsAccepted
 	case errs.ITGlueRateLimited:
 		d.requeue, d.deferred = waited < maxDeferral, waited < maxDeferral
 		d.delay = limitedDelay(failed.RetryAfter)

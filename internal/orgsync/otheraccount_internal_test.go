@@ -64,3 +64,31 @@ func TestOtherAccountIsSeenByNamesOfMappedOrganizations(t *testing.T) {
 		})
 	}
 }
+
+func TestNamesAreAkinWhenOneMayHaveBecomeTheOther(t *testing.T) {
+	t.Parallel()
+	stored := []integration.DirectoryEntry{}
+	for _, name := range []string{"Brightwater Dental Ltd", "Oak Hill Dental Ltd", "Juniper Dental Ltd", "Müller Dental GmbH"} {
+		stored = append(stored, integration.DirectoryEntry{Name: name})
+	}
+	common := commonWords(stored)
+	for _, c := range []struct {
+		was, is string
+		akin    bool
+	}{
+		{"Brightwater Dental Ltd", "BRIGHTWATER  dental ltd", true},
+		{"Brightwater Dental Ltd", "Brightwater Dental Ltd (archived)", true},
+		{"Brightwater Dental Ltd", "Acme / Brightwater Dental Ltd", true},
+		{"Brightwater Dental Ltd", "Brightwater Orthodontics", true},
+		{"Brightwater Dental Ltd", "The Tooth Company of Brightwater", true},
+		{"Brightwater Dental Ltd", "Juniper Dental Ltd", false},
+		{"Brightwater Dental Ltd", "Acme", false},
+		{"Müller Dental GmbH", "Muller Zahnklinik", false},
+		{"Company 12", "Stranger 12", false},
+		{"Company 12", "Company 12 B", true},
+	} {
+		if got := akin(c.was, c.is, common); got != c.akin {
+			t.Errorf("%q and %q: %t", c.was, c.is, got)
+		}
+	}
+}

@@ -2,11 +2,14 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"gorm.io/gorm"
 
+	"github.com/orgbridge/orgbridge/internal/errs"
 	"github.com/orgbridge/orgbridge/internal/event"
+	"github.com/orgbridge/orgbridge/internal/integration"
 	"github.com/orgbridge/orgbridge/internal/orgsync"
 )
 
@@ -149,6 +152,11 @@ func (s *Store) finishIntegration(tx *gorm.DB, ended *orgsync.Sync, o *orgsync.O
 			return nil, err
 		}
 	}
+	facts, err := s.finishCredentials(tx, ended, o)
+	return facts, errors.Join(err, s.noteAccount(tx, ended, o))
+}
+
+func (s *Store) finishCredentials(tx *gorm.DB, ended *orgsync.Sync, o *orgsync.Outcome) ([]event.Event, error) {
 	switch o.Credentials {
 	case orgsync.CredentialsAccepted:
 		return acceptCredentials(tx, ended.AccountID)
@@ -161,4 +169,21 @@ func (s *Store) finishIntegration(tx *gorm.DB, ended *orgsync.Sync, o *orgsync.O
 	case orgsync.CredentialsUnknown:
 	}
 	return nil, nil
+}
+
+// noteAccount sets the attention for a sync that seemed to see another IT Glue account, keeping since when, and ends it with one that did
+// not.
+func (s *Store) noteAccount(tx *gorm.DB, ended *orgsync.Sync, o *orgsync.Outcome) error {
+	different := string(integration.DifferentAccount)
+	switch {
+	case o.Failure != nil && o.Failure.Code == errs.DifferentITGlueAccount:
+		return integrationOf(tx, ended.AccountID).Where("attention_code IS NULL").Updates(map[string]any{
+			"attention_code": different, "attention_detail": clean(o.Failure.Detail), "attention_since": s.now(),
+		}).Error
+	case o.ComparedAt != nil:
+		return integrationOf(tx, ended.AccountID).Where("attention_code = ?", different).
+			Updates(map[string]any{"attention_code": nil, "attention_detail": nil, "attention_since": nil}).Error
+	default:
+		return nil
+	}
 }
