@@ -147,12 +147,22 @@ func TestF28AnotherAccountBehindTheKeyChangesNothing(t *testing.T) {
 			s.strangers(same)
 			s.fails(fmt.Sprintf("%d ids are the same", same), errs.DifferentITGlueAccount)
 		}
+		in, err := s.store.Integration(s.t.Context(), s.accountID)
+		s.ok(err)
+		if in.Attention == nil || in.Attention.Code != integration.DifferentAccount || in.Attention.Detail == "" {
+			s.t.Errorf("nobody is told: %+v", in.Attention)
+		}
 		s.strangers(0) // nothing to be mistaken about
 		held := s.sync(orgsync.Manual)
 		if held.Status != orgsync.Held || held.Counts.Held != sceneSize || held.Counts.Renamed+held.Counts.Unmapped != 0 {
 			s.t.Errorf("%+v", held)
 		}
 		s.unchanged("no id is the same")
+		in, err = s.store.Integration(s.t.Context(), s.accountID)
+		s.ok(err)
+		if in.Attention != nil && in.Attention.Code == integration.DifferentAccount {
+			s.t.Error("the account is still called another one")
+		}
 	})
 }
 
