@@ -67,7 +67,7 @@ type attentionDTO struct {
 	//   was changed. If it is right, send the API key again with `force`.
 	// - `removals-held`: the last sync would have removed more mappings than `removalLimitPercent` allows. Release or reject these
 	//   removals.
-	Code   string    `json:"code" validate:"required" enums:"credentials-rejected,different-itglue-account,removals-held" example:"removals-held"`
+	Code   string    `json:"code" validate:"required" enums:"credentials-rejected,different-itglue-account,removals-held" example:"removals-held"` //nolint:lll // a tag cannot be wrapped
 	Detail string    `json:"detail" validate:"required" example:"Removals of mappings that wait for a decision: 40."`
 	Since  time.Time `json:"since" validate:"required" format:"date-time" example:"2026-01-31T09:30:00Z"`
 	// The sync that waits for the decision; null unless the code is `removals-held`.

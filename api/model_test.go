@@ -190,6 +190,9 @@ func (m *model) manualSync(rt *rapid.T) {
 func (m *model) sync() {
 	here, there := map[string]int{}, map[string]int{}
 	for _, o := range m.orgs {
+		if o.target != "" && !o.paused {
+			o.name = m.glue[o.target]
+		}
 		here[o.name]++
 	}
 	byName := map[string]string{}
@@ -205,15 +208,10 @@ func (m *model) sync() {
 			made[id] = target
 		}
 	}
-	for _, o := range m.orgs {
-		if o.target != "" && !o.paused {
-			o.name = m.glue[o.target]
-		}
-	}
 	for id, target := range made {
 		m.orgs[id].target = target
 	}
-	m.synced = true
+	m.synced = m.synced || len(m.glue) > 0 // an empty list is nothing to compare with
 }
 
 func (m *model) refresh(rt *rapid.T) {

@@ -196,7 +196,7 @@ func distort(
 		}
 	case "id of another type":
 		if len(rows) > 0 {
-			right := json.RawMessage(rows[0]["id"].(string)) // as a number
+			right := json.RawMessage(fmt.Sprint(rows[0]["id"])) // as a number
 			id := []any{-1, nil, "9223372036854775808x", 1.5, []int{1}, right}[next.N%6]
 			rows = append([]map[string]any{{"id": id, "type": "organizations", "attributes": rows[0]["attributes"]}}, rows[1:]...)
 		}

@@ -67,11 +67,9 @@ func TestOtherAccountIsSeenByNamesOfMappedOrganizations(t *testing.T) {
 
 func TestNamesAreAkinWhenOneMayHaveBecomeTheOther(t *testing.T) {
 	t.Parallel()
-	stored := []integration.DirectoryEntry{}
-	for _, name := range []string{"Brightwater Dental Ltd", "Oak Hill Dental Ltd", "Juniper Dental Ltd", "Müller Dental GmbH"} {
-		stored = append(stored, integration.DirectoryEntry{Name: name})
-	}
-	common := commonWords(stored)
+	common := commonWords([]integration.DirectoryEntry{
+		{Name: "Brightwater Dental Ltd"}, {Name: "Oak Hill Dental Ltd"}, {Name: "Juniper Dental Ltd"}, {Name: "Müller Dental GmbH"},
+	})
 	for _, c := range []struct {
 		was, is string
 		akin    bool
