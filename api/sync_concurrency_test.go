@@ -257,7 +257,7 @@ func TestF44WhatAPersonUnmappedDuringASyncStaysUnmapped(t *testing.T) {
 	})
 }
 
-// TestF45ADeletedOrganizationIsNotResurrected deletes organizations during a sync, and between the reading and the writing of an import.
+// TestF45ADeletedOrganizationIsNotResurrected deletes organizations at each step of a sync.
 func TestF45ADeletedOrganizationIsNotResurrected(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.Store) {
@@ -342,7 +342,7 @@ func TestF42PausesHoldAgainstEverythingAtOnce(t *testing.T) {
 					organization := w.add(t, "Contoso", "contoso.com")
 					w.connect(t)
 					account := w.account(t)
-					storetest.Exec(t, db, "UPDATE integrations SET next_run_at = '2020-01-01 05:00:00+00:00', next_run_date = NULL, last_run_date = NULL WHERE account_id = $1", account)
+					storetest.Exec(t, db, "UPDATE integrations SET retry_at = '2020-01-01 05:00:00+00:00' WHERE account_id = $1", account) // due at once
 					glue.Rename("1", "Contoso Ltd")
 					if round%2 == 1 {
 						all[0].do(t, w, organization)
@@ -358,6 +358,9 @@ func TestF42PausesHoldAgainstEverythingAtOnce(t *testing.T) {
 					w.checkPauses(t, all[i].name+" and "+all[j].name)
 				}
 			}
+		}
+		if storetest.Value[int](t, db, "SELECT count(*) FROM syncs WHERE kind = 'daily'") == 0 {
+			t.Error("no daily sync ever began")
 		}
 	})
 }
