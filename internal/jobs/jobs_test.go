@@ -412,15 +412,14 @@ func TestLostJobIsReplaced(t *testing.T) {
 		lost := newFence()
 		hanging := newRecorder()
 		hanging.run = func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
-		first := start(t, db, jobs.Config{Sync: hanging, MaxWorkers: 1})
+		// Both have the same to sweep: either may be the one that does.
+		found, later := &sweeps{due: due(lost)}, func() time.Time { return time.Now().Add(time.Minute) }
+		first := start(t, db, jobs.Config{Sync: hanging, MaxWorkers: 1, Sweeps: found, Now: later})
 		enqueue(t, first, lost)
 		hanging.next(t)
 
 		runner := newRecorder()
-		start(t, db, jobs.Config{
-			Sync: runner, Sweeps: &sweeps{due: due(lost)},
-			Now: func() time.Time { return time.Now().Add(time.Minute) },
-		})
+		start(t, db, jobs.Config{Sync: runner, Sweeps: found, Now: later})
 		if got := runner.next(t); got != lost {
 			t.Errorf("ran %v", got)
 		}
