@@ -173,8 +173,9 @@ func TestAFailedChangeLeavesTheOldCredentialsAndSettings(t *testing.T) {
 					}
 					b.eu.Inject(fault)
 				}
-				c.change.AutoMap, c.change.Daily.Enabled = new(integration.Off), new(false)
-				_, err := b.service.Change(t.Context(), b.accountID, c.change, b.by)
+				change := c.change // the other engine's test runs beside this one
+				change.AutoMap, change.Daily.Enabled = new(integration.Off), new(false)
+				_, err := b.service.Change(t.Context(), b.accountID, change, b.by)
 				failed, ok := errors.AsType[*errs.Error](err)
 				if !ok || failed.Code != c.want || failed.Params["regionHint"] != c.hint || strings.Contains(err.Error(), "CANARY") {
 					t.Fatalf("error %v, params %v", err, failed)

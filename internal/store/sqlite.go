@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"gorm.io/driver/sqlite"
 	"gorm.io/gorm"
@@ -22,7 +23,34 @@ const sqliteSettings = "_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pr
 	"&_pragma=cache_size(-20000)&_pragma=temp_store(2)&_pragma=wal_autocheckpoint(20000)" +
 	"&_txlock=immediate&_time_format=sqlite&_timezone=UTC"
 
+const (
+	// openTime is how long a file is waited for that another process is setting up: SQLite's own wait does not cover the change to a
+	// write-ahead log. openPause is between two tries.
+	openTime  = 10 * time.Second
+	openPause = 50 * time.Millisecond
+)
+
 func (s *Store) openSQLite(ctx context.Context, path string) error {
+	waiting, cancel := context.WithTimeout(ctx, openTime)
+	defer cancel()
+	for {
+		err := s.tryOpenSQLite(ctx, path)
+		if !isSQLite(err, sqlite3.SQLITE_BUSY) {
+			return err
+		}
+		if s.sql != nil {
+			err = errors.Join(err, s.sql.Close())
+			s.sql = nil
+		}
+		select {
+		case <-waiting.Done():
+			return err
+		case <-time.After(openPause):
+		}
+	}
+}
+
+func (s *Store) tryOpenSQLite(ctx context.Context, path string) error {
 	if path == "" || strings.ContainsAny(path, "?#") {
 		return errors.New("the database URL must be sqlite:// followed by the path of a file")
 	}
