@@ -24,15 +24,23 @@ var (
 	errNotCommitted = errors.New("the transaction was not committed")
 )
 
-// transactionID is what the server is asked by when the answer to a commit is lost; empty on SQLite, and for a transaction that has
-// written nothing.
+// transactionID is what the server is asked by when the answer to a commit is lost: the transaction's number, which a server that crashed
+// may give to another one, and when it began. It is empty on SQLite, and for a transaction that has written nothing.
 func (s *Store) transactionID(tx *gorm.DB) (id string, err error) {
 	if s.pool == nil {
 		return "", nil
 	}
-	err = tx.Raw("SELECT coalesce(CAST(pg_current_xact_id_if_assigned() AS text), '')").Scan(&id).Error
+	err = tx.Raw("SELECT coalesce(pg_current_xact_id_if_assigned() || ' ' || extract(epoch FROM now()), '')").Scan(&id).Error
 	return id, err
 }
+
+// outcomeOf tells what became of a transaction, and whether its number is certainly still its own: after a crash the numbers of what was
+// lost are given again. A crash starts the checkpointer anew, which not every user may see, and recovery from it ends with a checkpoint:
+// one of the two must be older than the transaction.
+const outcomeOf = `SELECT pg_xact_status(CAST(split_part($1, ' ', 1) AS xid8)),
+	coalesce((SELECT max(extract(epoch FROM backend_start)) FROM pg_stat_activity WHERE backend_type = 'checkpointer')
+		< CAST(split_part($1, ' ', 2) AS numeric), false)
+	OR (SELECT extract(epoch FROM checkpoint_time) < floor(CAST(split_part($1, ' ', 2) AS numeric)) FROM pg_control_checkpoint())`
 
 // settle finds out what became of a transaction whose commit failed: it is nil when the transaction was committed all the same.
 //
@@ -48,9 +56,12 @@ func (s *Store) settle(ctx context.Context, id string, failed error) error {
 	defer ticker.Stop()
 	for {
 		var status *string
-		err := s.pool.QueryRow(ctx, "SELECT pg_xact_status(CAST(CAST($1 AS text) AS xid8))", id).Scan(&status)
+		var same bool
+		err := s.pool.QueryRow(ctx, outcomeOf, id).Scan(&status, &same)
 		switch {
 		case err != nil || status == nil: // away, or it does not remember
+		case *status == "committed" && !same:
+			return fmt.Errorf("%w: %w", errUnknownCommit, failed)
 		case *status == "committed":
 			s.log.WarnContext(ctx, "a commit was not answered, and made", "error", failed)
 			return nil
