@@ -14,7 +14,6 @@ import (
 	"github.com/orgbridge/orgbridge/internal/e2e"
 	"github.com/orgbridge/orgbridge/internal/event"
 	"github.com/orgbridge/orgbridge/internal/integration"
-	"github.com/orgbridge/orgbridge/internal/seal"
 	"github.com/orgbridge/orgbridge/internal/store"
 	"github.com/orgbridge/orgbridge/internal/store/storetest"
 	"github.com/orgbridge/orgbridge/pkg/itglue"
@@ -72,7 +71,7 @@ func connectMany(b *testing.B, s *e2e.Site, db *store.Store) (tokens []string) {
 	e2e.Terminated(b, server)
 	model := storetest.Value[string](b, db, "SELECT account_id::text FROM integrations")
 	service := integration.NewService(integration.Config{
-		Store: db, Keyset: keysetOf(s), Starter: nobody{}, Now: now, Logger: slog.New(slog.DiscardHandler),
+		Store: db, Keyset: s.Keyset(), Starter: nobody{}, Now: now, Logger: slog.New(slog.DiscardHandler),
 		ITGlue: integration.NewDialer(map[itglue.Region]string{itglue.RegionUS: s.Sim.Base}, 0),
 	})
 	e2e.InParallel(nightAccounts-1, func(i int) {
@@ -94,21 +93,6 @@ func connectMany(b *testing.B, s *e2e.Site, db *store.Store) (tokens []string) {
 type nobody struct{}
 
 func (nobody) StartSoon(context.Context, string, string, int) error { return nil }
-
-func keysetOf(s *e2e.Site) *seal.Keyset {
-	s.T.Helper()
-	for _, variable := range s.Env {
-		if file, ok := strings.CutPrefix(variable, "ORGBRIDGE_KEYSET="); ok {
-			keyset, err := seal.Load(file)
-			if err != nil {
-				s.T.Fatal(err)
-			}
-			return keyset
-		}
-	}
-	s.T.Fatal("no keyset")
-	return nil
-}
 
 // copyAccount gives all other accounts the organizations, mappings and directory of one, and ends their initial syncs.
 func copyAccount(b *testing.B, db *store.Store, model string) {

@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/orgbridge/orgbridge/internal/seal"
 	"github.com/orgbridge/orgbridge/internal/store/storetest"
 )
 
@@ -22,20 +23,31 @@ type Site struct {
 	Env      []string
 	Sim      Client // works the simulator
 	Build    Build
+
+	keysetFile string
 }
 
 // NewSite prepares an installation on a database, which may be empty. The flags are the simulator's.
 func NewSite(tb testing.TB, databaseURL string, simFlags ...string) *Site {
 	tb.Helper()
 	sim := Simulator(tb, SimKey, simFlags...)
-	s := &Site{T: tb, Database: databaseURL, Sim: sim}
-	keyset := filepath.Join(tb.TempDir(), "keyset.json")
+	s := &Site{T: tb, Database: databaseURL, Sim: sim, keysetFile: filepath.Join(tb.TempDir(), "keyset.json")}
 	s.Env = []string{
-		"ORGBRIDGE_ADDR=127.0.0.1:0", "ORGBRIDGE_DATABASE_URL=" + databaseURL, "ORGBRIDGE_KEYSET=" + keyset,
+		"ORGBRIDGE_ADDR=127.0.0.1:0", "ORGBRIDGE_DATABASE_URL=" + databaseURL, "ORGBRIDGE_KEYSET=" + s.keysetFile,
 		"ORGBRIDGE_ITGLUE_US_URL=" + sim.Base, "ORGBRIDGE_ITGLUE_EU_URL=http://127.0.0.1:1", "ORGBRIDGE_ITGLUE_AU_URL=http://127.0.0.1:1",
 	}
-	s.CLI("keys", "create", "--out", keyset)
+	s.CLI("keys", "create", "--out", s.keysetFile)
 	return s
+}
+
+// Keyset loads the keyset that the site's stored keys are sealed with.
+func (s *Site) Keyset() *seal.Keyset {
+	s.T.Helper()
+	keyset, err := seal.Load(s.keysetFile)
+	if err != nil {
+		s.T.Fatal(err)
+	}
+	return keyset
 }
 
 // OnEachEngine runs the test on a fresh database of each engine.

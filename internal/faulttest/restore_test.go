@@ -12,7 +12,6 @@ import (
 
 	"github.com/orgbridge/orgbridge/internal/e2e"
 	"github.com/orgbridge/orgbridge/internal/faulttest"
-	"github.com/orgbridge/orgbridge/internal/seal"
 	"github.com/orgbridge/orgbridge/internal/store/storetest"
 )
 
@@ -98,7 +97,7 @@ func TestF18RestoredDatabaseGoesOnFromThere(t *testing.T) {
 		}
 		expectEvents(t, eventIDs(c), told, lost)
 		d.Check(t)
-		d.CheckKeys(t, keysetOf(s), e2e.SimKey)
+		d.CheckKeys(t, s.Keyset(), e2e.SimKey)
 		d.CheckSecret(t, e2e.SimKey)
 	})
 }
@@ -123,19 +122,4 @@ func expectEvents(t *testing.T, ids, told, lost []string) {
 	if len(ids) <= len(told) || len(lost) == 0 {
 		t.Errorf("%d events, %d of them before the copy; %d lost", len(ids), len(told), len(lost))
 	}
-}
-
-func keysetOf(s *e2e.Site) *seal.Keyset {
-	s.T.Helper()
-	for _, variable := range s.Env {
-		if file, ok := strings.CutPrefix(variable, "ORGBRIDGE_KEYSET="); ok {
-			keyset, err := seal.Load(file)
-			if err != nil {
-				s.T.Fatal(err)
-			}
-			return keyset
-		}
-	}
-	s.T.Fatal("no keyset")
-	return nil
 }
