@@ -3,6 +3,7 @@ package api_test
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -97,22 +98,23 @@ func TestF38WritersOfOneMappingNeverOverwriteWhatTheyHaveNotSeen(t *testing.T) {
 				all.Go(func() { history[i] = w.compareAndMap(t, organization, strconv.Itoa(2*i+round%2+1), i) })
 			}
 			all.Wait()
-			operations, refused := make([]porcupine.Operation, 0, 2*writers), []porcupine.Operation{}
+			writes, reads, refused := []porcupine.Operation{}, []porcupine.Operation{}, []porcupine.Operation{}
 			overwritten := map[string]int64{} // when a write was begun that put an end to what others had seen
-			for i, two := range history {
-				if i%4 == 0 { // with all of them, there are more orders to try than time
-					operations = append(operations, two[0])
-				}
+			for _, two := range history {
+				reads = append(reads, two[0])
 				if two[1].Output != "made" {
 					refused = append(refused, two[1])
 					continue
 				}
 				made++
-				operations = append(operations, two[1])
+				writes = append(writes, two[1])
 				overwritten[two[1].Input.(compareAndMap).expected] = two[1].Call
 			}
-			if verdict := porcupine.CheckOperationsTimeout(linearMapping(initial), operations, time.Minute); verdict != porcupine.Ok {
-				t.Fatalf("round %d is not linearizable: %s", round, verdict)
+			for some := range slices.Chunk(reads, writers/4) { // with all of them at once, there are more orders to try than time
+				operations := append(slices.Clone(writes), some...)
+				if verdict := porcupine.CheckOperationsTimeout(linearMapping(initial), operations, time.Minute); verdict != porcupine.Ok {
+					t.Fatalf("round %d is not linearizable: %s", round, verdict)
+				}
 			}
 			for _, r := range refused {
 				at, ok := overwritten[r.Input.(compareAndMap).expected]
@@ -195,7 +197,7 @@ func TestF40AnITGlueOrganizationIsImportedOnce(t *testing.T) {
 			}
 			return o.text(t, "items.0.organization.id"), true
 		}
-		for round := range rounds(15, 500) {
+		for round := range rounds(15, 1000) {
 			answers := w.atOnce(t, importOf("1"), importOf("1"))
 			first, one := imported(answers[0])
 			second, two := imported(answers[1])
@@ -216,6 +218,38 @@ func TestF40AnITGlueOrganizationIsImportedOnce(t *testing.T) {
 			}
 		}
 		w.call(t, "GET", "/mappings/summary", "", 200).want(t, object{"total": 1, "unmapped": 1})
+	})
+}
+
+// TestF45AnOrganizationDeletedDuringAnImportStaysDeleted imports what is mapped to an organization, with its domain, while that is deleted.
+func TestF45AnOrganizationDeletedDuringAnImportStaysDeleted(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.Store) {
+		t.Helper()
+		w := newWorldOn(t, db)
+		w.glue[itglue.RegionEU].Add(itgluetest.Organization{ID: "1", Name: "Target"})
+		w.connect(t)
+		imports := 0
+		for round := range rounds(15, 1000) {
+			deleted := w.add(t, "Target", "d1.com")
+			w.call(t, "PUT", "/mappings/"+deleted, `{"itglueOrganizationId":"1"}`, 200)
+			answers := w.atOnce(t, importOf("1"), request{method: "DELETE", path: api.Base + "/organizations/" + deleted})
+			if answers[1].status != 204 {
+				t.Fatalf("round %d: %d %s", round, answers[1].status, answers[1].body)
+			}
+			w.call(t, "GET", "/organizations/"+deleted, "", 404)
+			left, result := 0, answers[0].object(t)
+			if result.at("items.0.status") != "failed" {
+				left = 1
+				w.call(t, "GET", "/mappings?count=true", "", 200).want(t, object{"total": 1, "items.0.origin": "import", "items.0.state": "active"})
+				w.remove(t, result.text(t, "items.0.organization.id"))
+			} else if code := result.at("items.0.error.code"); code != "itglue-organization-already-mapped" && code != "domain-taken" {
+				t.Fatalf("round %d: %s", round, code)
+			}
+			imports += left
+			w.call(t, "GET", "/organizations?count=true", "", 200).want(t, object{"total": 0})
+		}
+		t.Logf("the import came second in %d rounds", imports)
 	})
 }
 

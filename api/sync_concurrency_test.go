@@ -132,7 +132,7 @@ func TestF41NothingOfAnEndedConnectionGoesOn(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.Store) {
 		t.Helper()
-		for range rounds(1, 100) {
+		for range rounds(1, 125) {
 			for _, step := range syncSteps() {
 				w := newWorldOn(t, db)
 				g := w.gated()
@@ -334,7 +334,7 @@ func TestF42PausesHoldAgainstEverythingAtOnce(t *testing.T) {
 		w := newWorldOn(t, db)
 		glue := w.glue[itglue.RegionEU]
 		all := acts()
-		for round := range rounds(1, 20) {
+		for round := range rounds(1, 48) {
 			for i := range all {
 				for j := i; j < len(all); j++ {
 					w.admin, w.viewer = w.newAccount(t)
