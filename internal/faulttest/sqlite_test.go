@@ -3,14 +3,9 @@ package faulttest_test
 import (
 	"bytes"
 	"context"
-	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime"
-	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -51,122 +46,6 @@ func (r *restless) lockedFor(d time.Duration) {
 	})
 	<-time.After(d)
 	other.Run(r.t, "ROLLBACK")
-}
-
-// smallDisk mounts a file system of so many bytes, or skips the test.
-func smallDisk(t *testing.T, size string) (dir string) {
-	t.Helper()
-	dir = t.TempDir()
-	if runtime.GOOS != "linux" || os.Geteuid() != 0 {
-		t.Skip("NO SMALL DISK, so this test did not run: only root may mount one on Linux")
-	}
-	if out, err := exec.CommandContext(t.Context(), "mount", "-t", "tmpfs", "-o", "size="+size, "tmpfs", dir).CombinedOutput(); err != nil {
-		t.Skipf("NO SMALL DISK, so this test did not run: %v: %s", err, out)
-	}
-	t.Cleanup(func() {
-		out, err := exec.CommandContext(context.WithoutCancel(t.Context()), "umount", "--lazy", dir).CombinedOutput()
-		if err != nil {
-			t.Errorf("umount: %v: %s", err, out)
-		}
-	})
-	return dir
-}
-
-// fill leaves no room on the disk of a directory, until the returned function is called.
-func fill(t *testing.T, dir string) (free func()) {
-	t.Helper()
-	f, err := os.Create(filepath.Join(dir, "filler"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, chunk := range [][]byte{make([]byte, 1<<20), make([]byte, 1<<10)} {
-		for err = nil; err == nil; {
-			_, err = f.Write(chunk)
-		}
-	}
-	_ = f.Close() // it could not be written, which is what it is for
-	return func() {
-		if err := os.Remove(f.Name()); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
-func TestF14FullDiskAnswers503AndHealsWhenThereIsRoom(t *testing.T) {
-	t.Parallel()
-	t.Run("sqlite", func(t *testing.T) {
-		t.Parallel()
-		dir := smallDisk(t, "64m")
-		r := newRestless(t, e2e.NewSite(t, "sqlite://"+filepath.Join(dir, "orgbridge.db")), 4)
-		r.load.Start(r.client())
-		for range faulttest.Rounds(2, 10) {
-			r.renameSome()
-			id := r.sync()
-			free := fill(t, dir)
-			unknown := r.load.Ledger.Counts()[faulttest.Unknown]
-			e2e.Eventually(t, e2e.Patience, "requests that cannot be carried out", func() bool {
-				return r.load.Ledger.Counts()[faulttest.Unknown] > unknown+10
-			})
-			c := r.client()
-			answer, err := c.Try(t.Context(), http.MethodPost, "/organizations",
-				map[string]string{"name": "No room", "domain": "no-room.example.com", "emailPlatform": "microsoft_365"})
-			if err != nil || answer.Status != http.StatusServiceUnavailable || answer.Header.Get("Retry-After") == "" ||
-				!strings.Contains(string(answer.Body), "disk of the database is full") {
-				t.Fatalf("%d %s %v", answer.Status, answer.Body, err)
-			}
-			for range 20 {
-				e2e.Call[any](c, http.MethodGet, "/mappings?limit=1", nil, http.StatusOK)
-			}
-			if got := r.status("/healthz"); got != http.StatusOK {
-				t.Fatalf("alive: %d", got)
-			}
-			free()
-			r.recovers()
-			c.Ended(id)
-		}
-		r.survived()
-		r.noneWasInternal()
-	})
-}
-
-func TestF15FailingFsyncAcknowledgesNothingAndIsNotReady(t *testing.T) {
-	t.Parallel()
-	t.Run("sqlite", func(t *testing.T) {
-		t.Parallel()
-		strace, err := exec.LookPath("strace")
-		if err == nil {
-			err = exec.CommandContext(t.Context(), strace, "-o", "/dev/null", "true").Run()
-		}
-		if err != nil {
-			t.Skipf("NO STRACE, so this test did not run: install strace, and allow it to trace: %v", err)
-		}
-		for n := range faulttest.Rounds(2, 12) {
-			t.Run(strconv.Itoa(n+1), func(t *testing.T) {
-				t.Helper()
-				s := e2e.NewSite(t, storetest.SQLiteURL(t))
-				r := newRestless(t, s, 4)
-				r.renameSome()
-				r.server.End(syscall.SIGTERM)
-				tracer := e2e.Start(t, s.Env, strace, "-D", "-f", "-o", "/dev/null", "-e", "trace=fsync,fdatasync",
-					"-e", "inject=fsync,fdatasync:error=EIO:when="+strconv.Itoa(50+7*n)+"+", e2e.Program(t, s.Build, "orgbridge"), "serve")
-				r.server = &e2e.Server{Process: tracer, Address: tracer.Word("msg=listening address=")}
-				r.load.Start(r.client())
-				e2e.Eventually(t, e2e.Patience, "readiness to end", func() bool { return r.status("/readyz") == http.StatusServiceUnavailable })
-				unknown := r.load.Ledger.Counts()[faulttest.Unknown]
-				e2e.Eventually(t, e2e.Patience, "refusals", func() bool { return r.load.Ledger.Counts()[faulttest.Unknown] > unknown+10 })
-				if got := r.status("/healthz"); got != http.StatusOK {
-					t.Errorf("alive: %d", got)
-				}
-				acknowledged := r.load.Ledger.Counts()[faulttest.OK]
-				tracer.End(syscall.SIGTERM)
-				r.server = s.Serve() // it refuses a damaged file
-				r.load.SendTo(r.client())
-				e2e.Eventually(t, e2e.Patience, "acknowledgements", func() bool { return r.load.Ledger.Counts()[faulttest.OK] > acknowledged+10 })
-				r.survived()
-				r.noneWasInternal()
-			})
-		}
-	})
 }
 
 func TestF16UnfitFileIsRefusedInOneLineAndLeftAlone(t *testing.T) {

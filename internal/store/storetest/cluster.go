@@ -37,20 +37,25 @@ type cluster struct {
 	cancel func()        // ends the server at once
 	done   chan struct{} // closed when the server has ended
 	exit   error         // why; read it after done
+	// settings come after ours, and so before them.
+	settings []string
+	// under is the program, with its arguments, that runs the server as its child; empty for none.
+	under []string
 }
 
-func startCluster() (*cluster, error) {
+// startCluster starts a server whose files are in a new directory within dir, the system's own for temporary files if that is empty.
+func startCluster(dir string, settings ...string) (*cluster, error) {
 	bin, err := binaries()
 	if err != nil {
 		return nil, err
 	}
 	removeLeftovers()
 	// PostgreSQL refuses to run as root, and its user must be able to enter the directory.
-	dir, err := os.MkdirTemp("", clusterPrefix+strconv.Itoa(os.Getpid())+"-")
+	dir, err = os.MkdirTemp(dir, clusterPrefix+strconv.Itoa(os.Getpid())+"-")
 	if err != nil {
 		return nil, err
 	}
-	c := &cluster{dir: dir, bin: bin}
+	c := &cluster{dir: dir, bin: bin, settings: settings}
 	if err := c.start(); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
@@ -90,8 +95,14 @@ func (c *cluster) runOnFreePort() (err error) {
 func (c *cluster) run() error {
 	ctx, cancel := context.WithCancel(context.Background())
 	c.cancel, c.done = cancel, make(chan struct{})
-	postgres := exec.CommandContext(ctx, filepath.Join(c.bin, "postgres"), "-D", c.data(), "-p", strconv.Itoa(c.port),
-		"-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "max_connections=400", "-c", "fsync=off", "-c", "full_page_writes=off", "-c", "shared_buffers=64MB", "-c", "autovacuum=off")
+	command := append(slices.Clone(c.under), filepath.Join(c.bin, "postgres"), "-D", c.data(), "-p", strconv.Itoa(c.port))
+	for _, setting := range append([]string{
+		"listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=400", "fsync=off", "full_page_writes=off",
+		"shared_buffers=64MB", "autovacuum=off",
+	}, c.settings...) {
+		command = append(command, "-c", setting)
+	}
+	postgres := exec.CommandContext(ctx, command[0], command[1:]...)
 	var output bytes.Buffer
 	postgres.Dir, postgres.Stdout, postgres.Stderr = c.dir, &output, &output
 	postgres.SysProcAttr = dieWithParent(c.user)

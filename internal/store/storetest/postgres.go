@@ -69,7 +69,7 @@ func database(tb testing.TB, template func(*server) string) string {
 func (s *server) boot() {
 	s.url = os.Getenv("ORGBRIDGE_TEST_POSTGRES_URL")
 	if s.url == "" {
-		if s.cluster, s.err = startCluster(); s.err != nil {
+		if s.cluster, s.err = startCluster(""); s.err != nil {
 			tellTerminal(s.err)
 			return
 		}

@@ -24,7 +24,14 @@ type Server struct {
 // NewServer starts a server that is removed when the test ends. It skips the test when there is no PostgreSQL on this machine.
 func NewServer(tb testing.TB) *Server {
 	tb.Helper()
-	c, err := startCluster()
+	return NewServerIn(tb, "")
+}
+
+// NewServerIn is [NewServer] with the server's files within a directory, and with settings, such as "fsync=on", that come before those
+// that make tests fast.
+func NewServerIn(tb testing.TB, dir string, settings ...string) *Server {
+	tb.Helper()
+	c, err := startCluster(dir, settings...)
 	switch {
 	case errors.Is(err, errNoBinaries) && os.Getenv("ORGBRIDGE_TEST_POSTGRES") != "require":
 		tb.Skip(skipped)
@@ -50,8 +57,25 @@ func (s *Server) Stop() {
 // Start starts a stopped server again and returns when it answers.
 func (s *Server) Start() {
 	s.tb.Helper()
+	s.StartUnder()
+}
+
+// StartUnder is [Server.Start] by a program, such as strace, that runs the server with what follows its own arguments.
+func (s *Server) StartUnder(command ...string) {
+	s.tb.Helper()
+	s.cluster.under = command
 	if err := s.cluster.run(); err != nil {
 		s.tb.Fatalf("start the PostgreSQL server again: %v", err)
+	}
+}
+
+// Ended tells that the server is not there any more, be it that it ended by itself.
+func (s *Server) Ended() bool {
+	select {
+	case <-s.cluster.done:
+		return true
+	default:
+		return false
 	}
 }
 
