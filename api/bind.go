@@ -7,6 +7,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"os"
 	"reflect"
 	"strconv"
 	"strings"
@@ -89,9 +90,31 @@ func readAll(c echo.Context) ([]byte, error) {
 		return nil, tooLarge
 	}
 	if err != nil {
-		return nil, errs.New(errs.MalformedBody, "The body could not be read.").Because(err)
+		return nil, unreadable(err)
 	}
 	return body, nil
+}
+
+// unreadable is the failure to read a body: it was too slow, cut off, or not framed as HTTP has it.
+func unreadable(err error) error {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return errs.New(errs.RequestTimeout, "The body did not arrive in time.").Because(err)
+	}
+	return errs.New(errs.MalformedBody, "The body could not be read.").Because(err)
+}
+
+// withoutBody is for routes that take no body: what is sent in one would be without effect.
+func withoutBody(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		n, err := c.Request().Body.Read(make([]byte, 1))
+		if n > 0 {
+			return errs.Invalid(errs.Field{Code: faultUnknownField, Detail: "There is no body in this request."})
+		}
+		if err != nil && err != io.EOF { //nolint:errorlint // an unexpected end is another error that wraps this one
+			return unreadable(err)
+		}
+		return next(c)
+	}
 }
 
 // checkSyntax refuses what is not exactly one JSON value as RFC 7493 has it. The decoder's message is not passed on: it quotes the

@@ -29,7 +29,7 @@ func TestNewRefusesMissingDependencies(t *testing.T) {
 	fields := reflect.TypeFor[api.Dependencies]()
 	for i := range fields.NumField() {
 		name := fields.Field(i).Name
-		if name == "Version" || name == "HealthOnly" {
+		if name == "Version" || name == "HealthOnly" || name == "CORSOrigins" {
 			continue
 		}
 		d := dependencies(newFake(), &logBuffer{})

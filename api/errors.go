@@ -30,10 +30,10 @@ type Problem struct {
 	Status int `json:"status" validate:"required" minimum:"400" maximum:"599" example:"422"`
 	// What is wrong, for people.
 	Detail string `json:"detail" validate:"required" example:"The request has invalid values."`
-	// Path of the request.
+	// Path of the request; empty when it could not be read.
 	Instance string `json:"instance" validate:"required" example:"/api/v1/organizations"`
 	// What is wrong, for programs. Never changes its meaning.
-	Code string `json:"code" validate:"required" enums:"internal,unavailable,unauthenticated,forbidden,not-found,method-not-allowed,not-acceptable,unsupported-media-type,malformed-body,payload-too-large,uri-too-long,validation-failed,conflict,already-connected,not-connected,not-mapped,domain-taken,domain-required,domain-immutable,itglue-organization-already-mapped,different-itglue-account,confirmation-required,sync-active,sync-ended,not-held,held-set-changed,precondition-failed,idempotency-key-invalid,idempotency-key-in-use,idempotency-key-reused,itglue-key-rejected,itglue-rate-limited,itglue-unavailable,itglue-timeout,itglue-bad-answer,itglue-listing-incomplete" example:"validation-failed"` //nolint:lll // a tag cannot be wrapped
+	Code string `json:"code" validate:"required" enums:"internal,unavailable,unauthenticated,forbidden,not-found,method-not-allowed,not-acceptable,unsupported-media-type,malformed-body,payload-too-large,uri-too-long,headers-too-large,malformed-request,request-timeout,validation-failed,conflict,already-connected,not-connected,not-mapped,domain-taken,domain-required,domain-immutable,itglue-organization-already-mapped,different-itglue-account,confirmation-required,sync-active,sync-ended,not-held,held-set-changed,precondition-failed,idempotency-key-invalid,idempotency-key-in-use,idempotency-key-reused,itglue-key-rejected,itglue-rate-limited,itglue-unavailable,itglue-timeout,itglue-bad-answer,itglue-listing-incomplete" example:"validation-failed"` //nolint:lll // a tag cannot be wrapped
 	// Same as `X-Request-Id`. Name it when you ask the operator for help.
 	RequestID string `json:"requestId" validate:"required" example:"0198c5d0-5a4e-7c3b-9d2e-6f1a2b3c4d5e"`
 	// All faults of the request; present only with `validation-failed`.
@@ -86,6 +86,9 @@ func answers() map[errs.Code]answer {
 		errs.MalformedBody:           {status: http.StatusBadRequest, title: "Malformed body"},
 		errs.PayloadTooLarge:         {status: http.StatusRequestEntityTooLarge, title: "Body too large"},
 		errs.URITooLong:              {status: http.StatusRequestURITooLong, title: "Address too long"},
+		errs.HeadersTooLarge:         {status: http.StatusRequestHeaderFieldsTooLarge, title: "Headers too large"},
+		errs.MalformedRequest:        {status: http.StatusBadRequest, title: "Malformed request"},
+		errs.RequestTimeout:          {status: http.StatusRequestTimeout, title: "Body too slow"},
 		errs.ValidationFailed:        {status: http.StatusUnprocessableEntity, title: "Invalid request"},
 		errs.Conflict:                {status: http.StatusConflict, title: "Conflict"},
 		errs.AlreadyConnected:        {status: http.StatusConflict, title: "Already connected"},

@@ -18,7 +18,8 @@ import (
 )
 
 const (
-	maxURI = 8 << 10
+	maxURI     = 8 << 10
+	maxHeaders = 32 << 10
 	// maxTime is above what a check of a key against three slow regions takes.
 	maxTime      = time.Minute
 	maxRequestID = 128
@@ -39,14 +40,18 @@ func (*server) identify(next echo.HandlerFunc) echo.HandlerFunc {
 			id = fresh.String()
 		}
 		c.Set(requestIDKey, id)
-		h := c.Response().Header()
-		h.Set(echo.HeaderXRequestID, id)
-		h.Set(echo.HeaderCacheControl, "no-store")
-		h.Set(echo.HeaderXContentTypeOptions, "nosniff")
-		h.Set(echo.HeaderContentSecurityPolicy, "default-src 'none'; frame-ancestors 'none'")
-		h.Set(echo.HeaderReferrerPolicy, "no-referrer")
+		setCommonHeaders(c.Response().Header(), id)
 		return next(c)
 	}
+}
+
+func setCommonHeaders(h http.Header, requestID string) {
+	h.Set(echo.HeaderXRequestID, requestID)
+	h.Set(echo.HeaderCacheControl, "no-store")
+	h.Set(echo.HeaderXContentTypeOptions, "nosniff")
+	h.Set(echo.HeaderContentSecurityPolicy, "default-src 'none'; frame-ancestors 'none'")
+	h.Set(echo.HeaderReferrerPolicy, "no-referrer")
+	h.Set(echo.HeaderXFrameOptions, "DENY") // says to old browsers what the policy says to others
 }
 
 func harmlessID(id string) bool {
@@ -109,10 +114,43 @@ func (s *server) recoverPanics(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-func limitURI(next echo.HandlerFunc) echo.HandlerFunc {
+func limitAddress(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if len(c.Request().RequestURI) > maxURI {
 			return errs.New(errs.URITooLong, "The address is longer than %d bytes.", maxURI)
+		}
+		return next(c)
+	}
+}
+
+// limitHeaders is exact; the server's own limit is not, and leaves room for the address.
+func limitHeaders(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if sizeOf(c.Request()) > maxHeaders {
+			return errs.New(errs.HeadersTooLarge, "The headers are larger than %d bytes.", maxHeaders)
+		}
+		return next(c)
+	}
+}
+
+// sizeOf is how many bytes the headers of a request are as they were sent, one line each.
+func sizeOf(r *http.Request) int {
+	const colonSpaceAndEnd = 4
+	size := len("Host") + len(r.Host) + colonSpaceAndEnd
+	for name, values := range r.Header {
+		for _, value := range values {
+			size += len(name) + len(value) + colonSpaceAndEnd
+		}
+	}
+	return size
+}
+
+// endAfterChunks closes the connection after a body of unknown length. A proxy in front may have found another end of such a body than
+// we did, for instance because it also came with a length: then what follows it is a request that nobody sent.
+func endAfterChunks(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if c.Request().ContentLength < 0 {
+			c.Response().Header().Set(echo.HeaderConnection, "close")
 		}
 		return next(c)
 	}

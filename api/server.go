@@ -17,7 +17,7 @@ import (
 // base is where the versioned API begins.
 const base = "/api/v1"
 
-// Dependencies is all that the API needs. Every field is required except Version and HealthOnly.
+// Dependencies is all that the API needs. Every field is required except Version, HealthOnly and CORSOrigins.
 type Dependencies struct {
 	Log *slog.Logger
 	// Now is the clock of the access log.
@@ -30,6 +30,8 @@ type Dependencies struct {
 	Version string
 	// HealthOnly is for processes that serve no API: they answer for their health and know no other address.
 	HealthOnly bool
+	// CORSOrigins are the origins whose pages may use the API from a browser, besides the API's own.
+	CORSOrigins []string
 
 	Tokens              Authenticator
 	Integrations        IntegrationStore
@@ -75,7 +77,9 @@ type route struct {
 	path       string
 	permission permission
 	// query tells that the handler reads query parameters, and refuses those that it does not know. Other routes refuse all.
-	query   bool
+	query bool
+	// body tells that the handler reads a body. Other routes refuse one.
+	body    bool
 	handler echo.HandlerFunc
 	// resume answers a retry of what was done and not answered. Without it, the handler does: by doing nothing twice, or nothing at all.
 	resume resumption
@@ -93,7 +97,7 @@ func New(d Dependencies) (http.Handler, error) {
 	s := &server{Dependencies: d, validate: validate}
 	e := echo.New()
 	e.HTTPErrorHandler = newProblems(d.Log).handle
-	e.Use(limitTime, s.identify, s.logAccess, s.recoverPanics, limitURI)
+	e.Use(limitTime, s.identify, s.logAccess, shareWith(d.CORSOrigins), s.recoverPanics, limitAddress, limitHeaders, endAfterChunks)
 	if err := s.register(e, s.routes()); err != nil || d.HealthOnly {
 		return e, err
 	}
@@ -122,30 +126,30 @@ func (s *server) routes() []route {
 
 		{method: get, path: base + "/integrations", permission: read, handler: s.listIntegrations},
 		{method: get, path: base + "/integrations/itglue", permission: read, handler: s.getIntegration},
-		{method: patch, path: base + "/integrations/itglue", permission: write, handler: s.changeIntegration},
+		{method: patch, path: base + "/integrations/itglue", permission: write, body: true, handler: s.changeIntegration},
 		{method: remove, path: base + "/integrations/itglue", permission: write, query: true, handler: s.deactivateIntegration},
-		{method: post, path: base + "/integrations/itglue/connect", permission: write, handler: s.connectIntegration, resume: s.resumeConnect},
-		{method: post, path: base + "/integrations/itglue/test", permission: write, handler: s.testIntegration},
+		{method: post, path: base + "/integrations/itglue/connect", permission: write, body: true, handler: s.connectIntegration, resume: s.resumeConnect},
+		{method: post, path: base + "/integrations/itglue/test", permission: write, body: true, handler: s.testIntegration},
 		{method: get, path: base + "/integrations/itglue/organizations", permission: read, query: true, handler: s.listDirectory},
 		{method: get, path: base + "/integrations/itglue/organizations/:itglueId/domains", permission: read, handler: s.listDomains},
 
 		{method: get, path: base + "/organizations", permission: read, query: true, handler: s.listOrganizations},
-		{method: post, path: base + "/organizations", permission: write, handler: s.createOrganization, resume: s.resumeCreate},
-		{method: post, path: base + "/organizations/import", permission: write, handler: s.importOrganizations},
+		{method: post, path: base + "/organizations", permission: write, body: true, handler: s.createOrganization, resume: s.resumeCreate},
+		{method: post, path: base + "/organizations/import", permission: write, body: true, handler: s.importOrganizations},
 		{method: get, path: base + "/organizations/:organizationId", permission: read, handler: s.getOrganization},
-		{method: patch, path: base + "/organizations/:organizationId", permission: write, handler: s.updateOrganization},
+		{method: patch, path: base + "/organizations/:organizationId", permission: write, body: true, handler: s.updateOrganization},
 		{method: remove, path: base + "/organizations/:organizationId", permission: write, handler: s.deleteOrganization},
 
 		{method: get, path: base + "/mappings", permission: read, query: true, handler: s.listMappings},
 		{method: get, path: base + "/mappings/summary", permission: read, handler: s.summarizeMappings},
 		{method: get, path: base + "/mappings/:organizationId", permission: read, handler: s.getMapping},
-		{method: put, path: base + "/mappings/:organizationId", permission: write, handler: s.mapOrganization},
-		{method: patch, path: base + "/mappings/:organizationId", permission: write, handler: s.updateMapping},
+		{method: put, path: base + "/mappings/:organizationId", permission: write, body: true, handler: s.mapOrganization},
+		{method: patch, path: base + "/mappings/:organizationId", permission: write, body: true, handler: s.updateMapping},
 		{method: remove, path: base + "/mappings/:organizationId", permission: write, handler: s.unmapOrganization},
 		{method: post, path: base + "/mappings/:organizationId/sync", permission: write, handler: s.syncOrganization, resume: s.resumeRefresh},
 
 		{method: get, path: base + "/syncs", permission: read, query: true, handler: s.listSyncs},
-		{method: post, path: base + "/syncs", permission: write, handler: s.startSync, resume: started},
+		{method: post, path: base + "/syncs", permission: write, body: true, handler: s.startSync, resume: started},
 		{method: get, path: base + "/syncs/:syncId", permission: read, handler: s.getSync},
 		{method: post, path: base + "/syncs/:syncId/cancel", permission: write, handler: s.cancelSync, resume: cancelled},
 		{method: post, path: base + "/syncs/:syncId/release", permission: write, handler: s.releaseRemovals, resume: released},
@@ -167,6 +171,9 @@ func (s *server) register(e *echo.Echo, routes []route) error {
 		h := r.handler
 		if !r.query {
 			h = withoutQuery(h)
+		}
+		if !r.body {
+			h = withoutBody(h)
 		}
 		if r.method == http.MethodPost {
 			h = s.idempotent(r.resume, h)

@@ -1,14 +1,13 @@
 package api
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"embed"
 	"encoding/base64"
 	"fmt"
 	"io/fs"
 	"net/http"
-	"time"
+	"strconv"
 
 	"github.com/labstack/echo/v4"
 	swaggerui "github.com/swaggo/files/v2"
@@ -41,11 +40,17 @@ func newDocument(mediaType string, body []byte) document {
 // address stays the same from one version of the program to the next.
 func (d document) serve(c echo.Context) error {
 	h := c.Response().Header()
-	h.Set(echo.HeaderContentType, d.mediaType)
 	h.Set(echo.HeaderCacheControl, "no-cache")
-	h.Set("ETag", d.etag)
-	http.ServeContent(c.Response(), c.Request(), "", time.Time{}, bytes.NewReader(d.body))
-	return nil
+	h.Set(etagHeader, d.etag)
+	if tagsOf(c.Request().Header.Values(ifNoneMatchHeader)).match(d.etag, weakly) {
+		return c.NoContent(http.StatusNotModified)
+	}
+	if c.Request().Method == http.MethodHead {
+		h.Set(echo.HeaderContentType, d.mediaType)
+		h.Set(echo.HeaderContentLength, strconv.Itoa(len(d.body)))
+		return c.NoContent(http.StatusOK)
+	}
+	return c.Blob(http.StatusOK, d.mediaType, d.body)
 }
 
 // registerDocs adds the routes of the API's own documentation: the OpenAPI document, and Swagger UI to read and try it.

@@ -84,6 +84,7 @@ func (n *node) wire(c config.Config, r roles, keyset *seal.Keyset) (err error) {
 	})
 	n.handler, err = api.New(api.Dependencies{
 		Log: n.logger, Now: now, Ready: n.db.Ready, Draining: n.draining.Load, Version: versionName(), HealthOnly: !r.api,
+		CORSOrigins:  c.CORSOrigins,
 		Tokens:       n.accounts,
 		Integrations: n.db, IntegrationService: connections,
 		Organizations: n.db, OrganizationService: n.organizations,

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/orgbridge/orgbridge/api"
 )
 
 const (
@@ -22,6 +24,9 @@ const (
 
 	// The API gives every request an end of its own before writeTimeout.
 	writeTimeout = 75 * time.Second
+
+	// The API limits headers and addresses apart, and less.
+	maxHeaderBytes = 48 << 10
 )
 
 func (n *node) httpServer(base context.Context) *http.Server {
@@ -31,9 +36,11 @@ func (n *node) httpServer(base context.Context) *http.Server {
 		ReadTimeout:       30 * time.Second,
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    32 << 10,
-		BaseContext:       func(net.Listener) context.Context { return base },
-		ErrorLog:          slog.NewLogLogger(n.logger.Handler(), slog.LevelWarn),
+		MaxHeaderBytes:    maxHeaderBytes,
+		// OPTIONS * is answered like any other address that there is not.
+		DisableGeneralOptionsHandler: true,
+		BaseContext:                  func(net.Listener) context.Context { return base },
+		ErrorLog:                     slog.NewLogLogger(n.logger.Handler(), slog.LevelWarn),
 	}
 }
 
@@ -58,7 +65,7 @@ func (n *node) serve(ctx context.Context, listener net.Listener, started func() 
 	defer cut()
 	server := n.httpServer(base)
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
+	go func() { served <- server.Serve(api.Listener(listener)) }()
 	n.logger.InfoContext(ctx, "listening", "address", "http://"+listener.Addr().String())
 
 	var err error

@@ -26,6 +26,9 @@ type Config struct {
 	ITGlueURLs                map[itglue.Region]string
 	ITGlueRequestsPer5Minutes int
 
+	// CORSOrigins are the origins whose pages may use the API from a browser.
+	CORSOrigins []string
+
 	LogLevel  slog.Level
 	LogFormat string // "text" or "json"
 

@@ -16,7 +16,7 @@ import (
 
 var all = []config.Variable{
 	config.Addr, config.DatabaseURL, config.Keyset, config.ITGlueUSURL, config.ITGlueEUURL, config.ITGlueAUURL,
-	config.ITGlueRequestsPer5Minutes, config.LogLevel, config.LogFormat,
+	config.ITGlueRequestsPer5Minutes, config.CORSOrigins, config.LogLevel, config.LogFormat,
 }
 
 func parse(t *testing.T, env map[string]string, args ...string) (config.Config, error) {
@@ -59,6 +59,7 @@ func TestEverythingGiven(t *testing.T) {
 		"ORGBRIDGE_ITGLUE_US_URL":                 "http://127.0.0.1:1/",
 		"ORGBRIDGE_ITGLUE_EU_URL":                 "http://127.0.0.1:2/base",
 		"ORGBRIDGE_ITGLUE_REQUESTS_PER_5_MINUTES": "10",
+		"ORGBRIDGE_CORS_ORIGINS":                  "https://app.example.com, http://localhost:5173,https://[::1]:8443",
 		"ORGBRIDGE_LOG_LEVEL":                     "warn",
 		"ORGBRIDGE_LOG_FORMAT":                    "json",
 	}, "--addr", "[::1]:0", "--itglue-au-url=https://au.example")
@@ -70,7 +71,9 @@ func TestEverythingGiven(t *testing.T) {
 		ITGlueURLs: map[itglue.Region]string{
 			itglue.RegionUS: "http://127.0.0.1:1", itglue.RegionEU: "http://127.0.0.1:2/base", itglue.RegionAU: "https://au.example",
 		},
-		ITGlueRequestsPer5Minutes: 10, LogLevel: slog.LevelWarn, LogFormat: "json",
+		ITGlueRequestsPer5Minutes: 10,
+		CORSOrigins:               []string{"https://app.example.com", "http://localhost:5173", "https://[::1]:8443"},
+		LogLevel:                  slog.LevelWarn, LogFormat: "json",
 	}
 	if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(config.Config{})); diff != "" {
 		t.Error("mismatch (-want, +got)\n" + diff)
@@ -89,8 +92,13 @@ func TestMalformedValueNamesItsVariable(t *testing.T) {
 		"DATABASE_URL":                  {"mysql://a", "orgbridge.db", "sqlite://", "sqlite://a?b=c", "postgres://a:%zz@b", "://"},
 		"ITGLUE_US_URL":                 {"api.itglue.com", "ftp://a", "http://", "http://u:p@a", "http://a?b", "http://a#b", "http://%zz"},
 		"ITGLUE_REQUESTS_PER_5_MINUTES": {"0", "-1", "1.5", "many"},
-		"LOG_LEVEL":                     {"loud", "INFO"},
-		"LOG_FORMAT":                    {"xml"},
+		"CORS_ORIGINS": {
+			"*", "null", "app.example.com", "https://*.example.com", "https://app.example.com/", "https://App.example.com", "https://u@a.example",
+			"https://a.example?b", "https://a.example#b", "https://a.example:443", "http://a.example:80", "https://a.example:", "ftp://a.example",
+			"https://a.example,", "https://a.example https://b.example", "https://", "https://:8443", "HTTPS://a.example",
+		},
+		"LOG_LEVEL":  {"loud", "INFO"},
+		"LOG_FORMAT": {"xml"},
 	} {
 		for _, value := range values {
 			t.Run(variable+"="+value, func(t *testing.T) {

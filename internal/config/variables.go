@@ -24,6 +24,7 @@ const (
 	ITGlueEUURL               Variable = "ITGLUE_EU_URL"
 	ITGlueAUURL               Variable = "ITGLUE_AU_URL"
 	ITGlueRequestsPer5Minutes Variable = "ITGLUE_REQUESTS_PER_5_MINUTES"
+	CORSOrigins               Variable = "CORS_ORIGINS"
 	LogLevel                  Variable = "LOG_LEVEL"
 	LogFormat                 Variable = "LOG_FORMAT"
 )
@@ -52,6 +53,8 @@ func (v Variable) definition() definition {
 		return itglueURL(itglue.RegionAU)
 	case ITGlueRequestsPer5Minutes:
 		return definition{strconv.Itoa(itglue.DefaultRequestsPer5Minutes), "`NUMBER` of requests to IT Glue per key in 5 minutes", setRequests}
+	case CORSOrigins:
+		return definition{"", "`ORIGINS` whose pages may use the API from a browser, such as https://app.example.com,https://b.example.com", setOrigins}
 	case LogLevel:
 		return definition{"info", "`LEVEL` to log from: debug, info, warn or error", setLogLevel}
 	case LogFormat:
@@ -115,6 +118,27 @@ func setRequests(c *Config, text string) error {
 	}
 	c.ITGlueRequestsPer5Minutes = n
 	return nil
+}
+
+func setOrigins(c *Config, text string) error {
+	for origin := range strings.SplitSeq(text, ",") {
+		origin = strings.TrimSpace(origin)
+		if !isOrigin(origin) {
+			return errors.New("must be origins as browsers write them, such as https://app.example.com, with commas between them")
+		}
+		c.CORSOrigins = append(c.CORSOrigins, origin)
+	}
+	return nil
+}
+
+// isOrigin tells whether a text is an http or https origin in the one form in which browsers send it. There are no wildcards.
+func isOrigin(text string) bool {
+	u, err := url.Parse(text)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || strings.ContainsAny(text, "*?") {
+		return false
+	}
+	standard := map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	return text == u.Scheme+"://"+strings.ToLower(u.Host) && u.Hostname() != "" && u.Port() != standard && !strings.HasSuffix(u.Host, ":")
 }
 
 func setLogLevel(c *Config, text string) error {

@@ -25,6 +25,9 @@ const (
 	MalformedBody           Code = "malformed-body"
 	PayloadTooLarge         Code = "payload-too-large"
 	URITooLong              Code = "uri-too-long"
+	HeadersTooLarge         Code = "headers-too-large"
+	MalformedRequest        Code = "malformed-request" // is not HTTP as it has to be
+	RequestTimeout          Code = "request-timeout"   // its body did not come in time
 	ValidationFailed        Code = "validation-failed"
 	Conflict                Code = "conflict"
 	AlreadyConnected        Code = "already-connected"

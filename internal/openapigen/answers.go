@@ -84,6 +84,14 @@ func commonAnswers() []commonAnswer {
 			description: "`payload-too-large`: the body is larger than 1 MiB.",
 		},
 		{
+			status: http.StatusRequestTimeout, name: "RequestTimeout", applies: hasBodyOrKey,
+			description: "`request-timeout`: the body did not arrive within 30 seconds.",
+		},
+		{
+			status: http.StatusRequestHeaderFieldsTooLarge, name: "HeadersTooLarge", applies: needsToken,
+			description: "`headers-too-large`: the headers are larger than 32 KiB.",
+		},
+		{
 			status: http.StatusRequestURITooLong, name: "URITooLong", applies: needsToken,
 			description: "`uri-too-long`: the address is longer than 8 KiB.",
 		},
@@ -97,7 +105,7 @@ func commonAnswers() []commonAnswer {
 		},
 		{
 			status: http.StatusUnprocessableEntity, name: "InvalidParameters", applies: needsToken,
-			description: "`validation-failed`: the request has invalid or unknown query parameters, all of them in `errors`.",
+			description: "`validation-failed`: the request has invalid or unknown query parameters, or a body although it takes none; all faults are in `errors`.",
 		},
 		{
 			status: http.StatusInternalServerError, name: "Internal", applies: always,

@@ -29,7 +29,7 @@ func TestAnswers(t *testing.T) {
 
 	t.Run("CommonOnes", func(t *testing.T) {
 		t.Parallel()
-		want := []string{"201", "204", "400", "401", "406", "412", "413", "414", "415", "422", "500", "503"}
+		want := []string{"201", "204", "400", "401", "406", "408", "412", "413", "414", "415", "422", "431", "500", "503"}
 		if diff := cmp.Diff(want, slices.Sorted(maps.Keys(post.Responses.Map()))); diff != "" {
 			t.Error(diff)
 		}
