@@ -45,9 +45,9 @@ func (d document) serve(c echo.Context) error {
 	if tagsOf(c.Request().Header.Values(ifNoneMatchHeader)).match(d.etag, weakly) {
 		return c.NoContent(http.StatusNotModified)
 	}
+	h.Set(echo.HeaderContentLength, strconv.Itoa(len(d.body)))
 	if c.Request().Method == http.MethodHead {
 		h.Set(echo.HeaderContentType, d.mediaType)
-		h.Set(echo.HeaderContentLength, strconv.Itoa(len(d.body)))
 		return c.NoContent(http.StatusOK)
 	}
 	return c.Blob(http.StatusOK, d.mediaType, d.body)
