@@ -110,7 +110,7 @@ func withoutBody(next echo.HandlerFunc) echo.HandlerFunc {
 		if n > 0 {
 			return errs.Invalid(errs.Field{Code: faultUnknownField, Detail: "There is no body in this request."})
 		}
-		if err != nil && err != io.EOF { //nolint:errorlint // an unexpected end is another error that wraps this one
+		if err != nil && !errors.Is(err, io.EOF) {
 			return unreadable(err)
 		}
 		return next(c)

@@ -128,7 +128,10 @@ func (s *server) routes() []route {
 		{method: get, path: base + "/integrations/itglue", permission: read, handler: s.getIntegration},
 		{method: patch, path: base + "/integrations/itglue", permission: write, body: true, handler: s.changeIntegration},
 		{method: remove, path: base + "/integrations/itglue", permission: write, query: true, handler: s.deactivateIntegration},
-		{method: post, path: base + "/integrations/itglue/connect", permission: write, body: true, handler: s.connectIntegration, resume: s.resumeConnect},
+		{
+			method: post, path: base + "/integrations/itglue/connect", permission: write, body: true,
+			handler: s.connectIntegration, resume: s.resumeConnect,
+		},
 		{method: post, path: base + "/integrations/itglue/test", permission: write, body: true, handler: s.testIntegration},
 		{method: get, path: base + "/integrations/itglue/organizations", permission: read, query: true, handler: s.listDirectory},
 		{method: get, path: base + "/integrations/itglue/organizations/:itglueId/domains", permission: read, handler: s.listDomains},

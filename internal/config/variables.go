@@ -54,7 +54,7 @@ func (v Variable) definition() definition {
 	case ITGlueRequestsPer5Minutes:
 		return definition{strconv.Itoa(itglue.DefaultRequestsPer5Minutes), "`NUMBER` of requests to IT Glue per key in 5 minutes", setRequests}
 	case CORSOrigins:
-		return definition{"", "`ORIGINS` whose pages may use the API from a browser, such as https://app.example.com,https://b.example.com", setOrigins}
+		return definition{"", "`ORIGINS` whose pages may use the API from a browser, with commas between them", setOrigins}
 	case LogLevel:
 		return definition{"info", "`LEVEL` to log from: debug, info, warn or error", setLogLevel}
 	case LogFormat:

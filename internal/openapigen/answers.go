@@ -105,7 +105,8 @@ func commonAnswers() []commonAnswer {
 		},
 		{
 			status: http.StatusUnprocessableEntity, name: "InvalidParameters", applies: needsToken,
-			description: "`validation-failed`: the request has invalid or unknown query parameters, or a body although it takes none; all faults are in `errors`.",
+			description: "`validation-failed`: the request has invalid or unknown query parameters, or a body although it takes none; all " +
+				"faults are in `errors`.",
 		},
 		{
 			status: http.StatusInternalServerError, name: "Internal", applies: always,
