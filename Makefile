@@ -24,14 +24,17 @@ test: ## Run all tests; the PostgreSQL suites are skipped where there is no Post
 test-race: ## Run all tests with the race detector and in random order
 	CGO_ENABLED=1 go test -race -shuffle=on ./...
 
+# The proofs of single faults, and those that many of them have in common.
+FAULTS := ^Test(F[0-9]|HostileListings|HoldGrid)
+
 .PHONY: faults
 faults: ## Bring every fault about at full size and write docs/reliability.md; takes minutes
-	ORGBRIDGE_TEST_FAULTS=long ORGBRIDGE_TEST_POSTGRES=require go test -json -count=1 -p 1 -parallel 8 -timeout 60m -run '^TestF[0-9]' ./... \
+	ORGBRIDGE_TEST_FAULTS=long ORGBRIDGE_TEST_POSTGRES=require go test -json -count=1 -p 1 -parallel 8 -timeout 60m -run '$(FAULTS)' ./... \
 		| go run ./internal/faulttest/report -write docs/reliability.md
 
 .PHONY: faults-fast
 faults-fast: ## Bring every fault about on a small scale and print the table
-	ORGBRIDGE_TEST_POSTGRES=require go test -json -count=1 -run '^TestF[0-9]' ./... | go run ./internal/faulttest/report
+	ORGBRIDGE_TEST_POSTGRES=require go test -json -count=1 -run '$(FAULTS)' ./... | go run ./internal/faulttest/report
 
 .PHONY: bench
 bench: ## Run the benchmarks, without the tests

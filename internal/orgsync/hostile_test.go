@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -41,9 +42,17 @@ type hostile struct {
 	truth   map[int]string          // the organizations that there are, and their names
 	names   map[int]map[string]bool // every name that an organization ever had
 	hidden  map[int]bool            // which the key does not see any more
+	delayed map[int]bool            // which listings do not have yet, count and all, although they can be read
 	other   bool                    // the key shows another account, with the same ids
 	tricks  []trick                 // for the requests to come
 	nextNew int
+}
+
+// listed is what listings have.
+func (h *hostile) listed() map[int]string {
+	all := h.visible()
+	maps.DeleteFunc(all, func(id int, _ string) bool { return h.delayed[id] })
+	return all
 }
 
 func (h *hostile) visible() map[int]string {
@@ -117,7 +126,7 @@ const hostilePages = 3 // of one listing; the client is content with smaller pag
 
 func (h *hostile) page(w http.ResponseWriter, number int, next trick) {
 	h.meanwhile(next)
-	all := h.visible()
+	all := h.listed()
 	ids := make([]int, 0, len(all))
 	for id := range all {
 		ids = append(ids, id)
@@ -246,7 +255,7 @@ type standingOf struct {
 // besiege makes an account of n organizations, all mapped but the last few, with an IT Glue that is honest so far.
 func (w *world) besiege(t *rapid.T, n int, autoMap integration.AutoMap) *siege {
 	w.t.Helper()
-	s := &siege{world: w, itglue: &hostile{truth: map[int]string{}, names: map[int]map[string]bool{}, hidden: map[int]bool{}}}
+	s := &siege{world: w, itglue: &hostile{truth: map[int]string{}, names: map[int]map[string]bool{}, hidden: map[int]bool{}, delayed: map[int]bool{}}}
 	w.accountID = storetest.Account(w.t, w.store)
 	storetest.Organizations(w.t, w.store, w.accountID, n)
 	for i := 1; i <= n; i++ {
@@ -310,8 +319,10 @@ func (s *siege) attack(t *rapid.T) orgsync.Sync {
 		}
 	case 1: // small accounts are not protected from it
 		h.other = s.mappedNow() >= 12
+	case 2:
+		h.delayed[1+rapid.IntRange(0, len(h.truth)).Draw(t, "delayed")] = true
 	default:
-		h.hidden, h.other = map[int]bool{}, false
+		h.hidden, h.delayed, h.other = map[int]bool{}, map[int]bool{}, false
 	}
 	h.mu.Unlock()
 	s.before = s.standing()
