@@ -2,6 +2,7 @@ package faulttest_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
@@ -96,6 +97,20 @@ func TestF14FullDiskAnswers503AndHealsWhenThereIsRoom(t *testing.T) {
 	})
 }
 
+// TestF14LogOfSQLiteFillsNoDisk writes more than a small disk has room for, in places that have been written before.
+func TestF14LogOfSQLiteFillsNoDisk(t *testing.T) {
+	t.Parallel()
+	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel()
+		s := e2e.NewSite(t, "sqlite://"+filepath.Join(smallDisk(t, "24m"), "orgbridge.db"))
+		c := s.Serve().Client(s.NewAccount())
+		id := c.AddOrganization("Contoso", "contoso.com")
+		for n := range 1000 { // some 30 KiB each
+			e2e.Call[any](c, http.MethodPatch, "/organizations/"+id, map[string]string{"name": fmt.Sprintf("Contoso %d", n)}, http.StatusOK)
+		}
+	})
+}
+
 // TestF14FullDiskOfTheServerIsSurvived fills the disk of a PostgreSQL server, which may end for it, and is started again by hand then.
 func TestF14FullDiskOfTheServerIsSurvived(t *testing.T) {
 	t.Parallel()
@@ -183,7 +198,7 @@ func TestF15FailingDiskOfTheServerLosesNothing(t *testing.T) {
 	})
 }
 
-func TestF15FailingFFsyncAcknowledgesNothingAndIsNotReady(t *testing.T) {
+func TestF15FailingFsyncAcknowledgesNothingAndIsNotReady(t *testing.T) {
 	t.Parallel()
 	t.Run("sqlite", func(t *testing.T) {
 		t.Parallel()

@@ -68,8 +68,12 @@ func (r *restless) survived() {
 	r.t.Helper()
 	r.load.Stop()
 	c := r.client()
+	before := r.sync() // may be one of before, which may have been killed too often to go on
+	e2e.Eventually(r.t, e2e.Patience, "rest", func() bool {
+		status := c.Sync(before).Status
+		return status != "queued" && status != "running"
+	})
 	c.Ended(r.sync())
-	c.Ended(r.sync()) // the first one may have been one of before
 	names := map[string]bool{}
 	for _, row := range e2e.All[e2e.RowView](c, "/mappings") {
 		names[row.Organization.Name] = true

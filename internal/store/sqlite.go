@@ -18,9 +18,10 @@ import (
 )
 
 // sqliteSettings make every connection durable and strict. _time_format keeps times as text that sorts like the times themselves.
-// A large sync touches many pages: the cache and the write-ahead log have room for them, in KiB and in pages.
+// A large sync touches many pages: the cache and the write-ahead log have room for them, in KiB and in pages. The log stays at some
+// 16 MiB, or it would fill a small disk, and then could not be moved into the database any more.
 const sqliteSettings = "_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)" +
-	"&_pragma=cache_size(-20000)&_pragma=temp_store(2)&_pragma=wal_autocheckpoint(20000)" +
+	"&_pragma=cache_size(-20000)&_pragma=temp_store(2)&_pragma=wal_autocheckpoint(4000)" +
 	"&_txlock=immediate&_time_format=sqlite&_timezone=UTC"
 
 const (

@@ -18,7 +18,7 @@ func Each(t *testing.T, suite func(t *testing.T, s *store.Store)) {
 	t.Helper()
 	EachURL(t, func(t *testing.T, url string) {
 		t.Helper()
-		suite(t, Open(t, url, store.Options{}))
+		suite(t, open(t, url, store.Options{}, hurry))
 	})
 }
 
@@ -38,6 +38,19 @@ func EachURL(t *testing.T, suite func(t *testing.T, url string)) {
 // Open returns a migrated store that is closed when the test ends.
 func Open(tb testing.TB, url string, o store.Options) *store.Store {
 	tb.Helper()
+	return open(tb, url, o, func(testing.TB, *store.Store) {})
+}
+
+// hurry spares SQLite the waiting for the disk, as our PostgreSQL is spared it: nobody pulls the plug of a test's own process.
+func hurry(tb testing.TB, s *store.Store) {
+	tb.Helper()
+	if s.SQLite() != nil {
+		Exec(tb, s, "PRAGMA synchronous = OFF")
+	}
+}
+
+func open(tb testing.TB, url string, o store.Options, prepare func(testing.TB, *store.Store)) *store.Store {
+	tb.Helper()
 	ctx, cancel := context.WithTimeout(tb.Context(), time.Minute)
 	defer cancel()
 	s, err := store.Open(ctx, url, o)
@@ -49,6 +62,7 @@ func Open(tb testing.TB, url string, o store.Options) *store.Store {
 			tb.Errorf("close the store: %v", err)
 		}
 	})
+	prepare(tb, s)
 	if err := s.Migrate(ctx, nil); err != nil {
 		tb.Fatalf("migrate the store: %v", err)
 	}
@@ -58,7 +72,7 @@ func Open(tb testing.TB, url string, o store.Options) *store.Store {
 // SQLite returns a fresh, migrated store in a temporary file.
 func SQLite(tb testing.TB) *store.Store {
 	tb.Helper()
-	return Open(tb, SQLiteURL(tb), store.Options{})
+	return open(tb, SQLiteURL(tb), store.Options{}, hurry)
 }
 
 // Postgres returns a fresh, migrated store in a PostgreSQL database of its own, or skips the test.
