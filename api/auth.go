@@ -27,6 +27,7 @@ const (
 	authenticated            // any token
 	read                     // viewers and admins of an account
 	write                    // admins of an account
+	operate                  // operators
 )
 
 // allows tells whether a role may use a route. Operators manage accounts and have no access to their contents.
@@ -38,6 +39,8 @@ func (p permission) allows(r account.Role) bool {
 		return r == account.Viewer || r == account.Admin
 	case write:
 		return r == account.Admin
+	case operate:
+		return r == account.Operator
 	case undeclared, public:
 		return false
 	default:
@@ -57,11 +60,14 @@ func (s *server) authorize(p permission, next echo.HandlerFunc) echo.HandlerFunc
 		if !ok {
 			return errs.New(errs.Unauthenticated, "no bearer token")
 		}
-		who, err := s.Tokens.Authenticate(c.Request().Context(), secret)
+		who, err := s.attempts.authenticate(c.Request().Context(), c.RealIP(), secret, s.Authenticator)
 		if err != nil {
 			return err
 		}
 		c.Set(principalKey, who)
+		if err := spend(c.Response().Header(), s.quota, who.Token.ID); err != nil {
+			return err
+		}
 		if !p.allows(who.Token.Role) {
 			return errs.New(errs.Forbidden, "This token's role, %s, does not allow this.", who.Token.Role)
 		}

@@ -23,7 +23,9 @@
 // @accept json
 // @produce json
 // @tag.name Access
-// @tag.description Who the caller is.
+// @tag.description Who the caller is, and the account's tokens.
+// @tag.name Accounts
+// @tag.description For operators: accounts, without what they hold.
 // @tag.name Integration
 // @tag.description The account's connection to IT Glue, and the IT Glue organizations to choose from.
 // @tag.name Organizations

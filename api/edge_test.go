@@ -29,7 +29,7 @@ func TestNewRefusesMissingDependencies(t *testing.T) {
 	fields := reflect.TypeFor[api.Dependencies]()
 	for i := range fields.NumField() {
 		name := fields.Field(i).Name
-		if name == "Version" || name == "HealthOnly" || name == "CORSOrigins" {
+		if slices.Contains([]string{"Version", "HealthOnly", "RequestsPerMinute", "FailuresPerMinute", "TrustedProxies", "CORSOrigins"}, name) {
 			continue
 		}
 		d := dependencies(newFake(), &logBuffer{})
@@ -373,13 +373,28 @@ func TestHealth(t *testing.T) {
 	}
 }
 
+// anyRole is of a route that is for everybody who has a token.
+const anyRole = account.Role("any")
+
+// tokenFor is a token that may use a route.
+func tokenFor(r api.RouteInfo) string {
+	if leastRole(r) == account.Operator {
+		return "operator"
+	}
+	return "admin"
+}
+
 // leastRole says, apart from the table in the code, who may use a route.
 func leastRole(r api.RouteInfo) account.Role {
 	switch {
 	case !strings.HasPrefix(r.Path, api.Base):
 		return ""
 	case r.Path == api.Base+"/me":
+		return anyRole
+	case strings.HasPrefix(r.Path, api.Base+"/accounts"):
 		return account.Operator
+	case strings.HasPrefix(r.Path, api.Base+"/tokens"):
+		return account.Admin
 	case r.Method == http.MethodGet:
 		return account.Viewer
 	default:
@@ -396,8 +411,8 @@ func TestRolesOnRoutes(t *testing.T) {
 			a := do(t, s, request{method: r.Method, path: pathWithIDs(r.Path), token: token})
 			name := fmt.Sprintf("%s %s as %q", r.Method, r.Path, token)
 			switch {
-			case least == "" || least == account.Operator && role.Valid(),
-				role == account.Admin, role == account.Viewer && least == account.Viewer:
+			case least == "" || least == anyRole && role.Valid(), role == least,
+				role == account.Admin && least == account.Viewer:
 				// An empty body is refused after the permission was checked.
 				if a.status >= 400 && a.status != http.StatusUnsupportedMediaType {
 					t.Errorf("%s: %d %s", name, a.status, a.body)
@@ -415,7 +430,7 @@ func TestEveryRouteRefusesUnknownParameters(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	for _, r := range api.Routes() {
-		a := do(t, s, request{method: r.Method, path: pathWithIDs(r.Path) + "?fields=secret&accountId=" + accountB, token: "admin",
+		a := do(t, s, request{method: r.Method, path: pathWithIDs(r.Path) + "?fields=secret&accountId=" + accountB, token: tokenFor(r),
 			header: http.Header{"Content-Type": {"application/json"}}, body: bodyOf(r)})
 		if got := a.faults(t); !slices.Equal(got, []string{"fields unknown-parameter", "accountId unknown-parameter"}) {
 			t.Errorf("%s %s: %v", r.Method, r.Path, got)
@@ -425,7 +440,7 @@ func TestEveryRouteRefusesUnknownParameters(t *testing.T) {
 
 // pathWithIDs is the path of a route about what the fake knows.
 func pathWithIDs(path string) string {
-	return strings.NewReplacer(":organizationId", orgID, ":itglueId", "42", ":syncId", syncID).Replace(path)
+	return strings.NewReplacer(":organizationId", orgID, ":itglueId", "42", ":syncId", syncID, ":tokenId", tokenID, ":accountId", accountA).Replace(path)
 }
 
 // bodyOf is a body that a route accepts.
@@ -448,6 +463,10 @@ func bodyOf(r api.RouteInfo) string {
 		return `{"syncEnabled":false}`
 	case "POST /syncs":
 		return `{"kind":"manual"}`
+	case "POST /tokens", "POST /accounts/:accountId/tokens":
+		return `{"name":"Nightly","role":"viewer","expiresAt":"2999-01-31T12:00:00Z"}`
+	case "POST /accounts":
+		return `{"name":"Northwind"}`
 	default:
 		return ""
 	}
@@ -460,7 +479,7 @@ func TestHEADAnswersAsGET(t *testing.T) {
 		if r.Method != http.MethodGet {
 			continue
 		}
-		a := do(t, s, request{method: "HEAD", path: pathWithIDs(r.Path), token: "viewer"})
+		a := do(t, s, request{method: "HEAD", path: pathWithIDs(r.Path), token: tokenFor(r)})
 		if a.status != http.StatusOK {
 			t.Errorf("HEAD %s is %d", r.Path, a.status)
 		}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
-	"math"
 	"net/http"
 	"strconv"
 	"time"
@@ -33,7 +32,7 @@ type Problem struct {
 	// Path of the request; empty when it could not be read.
 	Instance string `json:"instance" validate:"required" example:"/api/v1/organizations"`
 	// What is wrong, for programs. Never changes its meaning.
-	Code string `json:"code" validate:"required" enums:"internal,unavailable,unauthenticated,forbidden,not-found,method-not-allowed,not-acceptable,unsupported-media-type,malformed-body,payload-too-large,uri-too-long,headers-too-large,malformed-request,request-timeout,validation-failed,conflict,already-connected,not-connected,not-mapped,domain-taken,domain-required,domain-immutable,itglue-organization-already-mapped,different-itglue-account,confirmation-required,sync-active,sync-ended,not-held,held-set-changed,precondition-failed,idempotency-key-invalid,idempotency-key-in-use,idempotency-key-reused,itglue-key-rejected,itglue-rate-limited,itglue-unavailable,itglue-timeout,itglue-bad-answer,itglue-listing-incomplete" example:"validation-failed"` //nolint:lll // a tag cannot be wrapped
+	Code string `json:"code" validate:"required" enums:"internal,unavailable,unauthenticated,forbidden,not-found,method-not-allowed,not-acceptable,unsupported-media-type,malformed-body,payload-too-large,uri-too-long,headers-too-large,malformed-request,request-timeout,validation-failed,conflict,already-connected,not-connected,not-mapped,domain-taken,domain-required,domain-immutable,itglue-organization-already-mapped,different-itglue-account,confirmation-required,sync-active,sync-ended,not-held,held-set-changed,precondition-failed,idempotency-key-invalid,idempotency-key-in-use,idempotency-key-reused,quota-exceeded,too-many-tokens,secret-not-kept,itglue-key-rejected,itglue-rate-limited,itglue-unavailable,itglue-timeout,itglue-bad-answer,itglue-listing-incomplete" example:"validation-failed"` //nolint:lll // a tag cannot be wrapped
 	// Same as `X-Request-Id`. Name it when you ask the operator for help.
 	RequestID string `json:"requestId" validate:"required" example:"0198c5d0-5a4e-7c3b-9d2e-6f1a2b3c4d5e"`
 	// All faults of the request; present only with `validation-failed`.
@@ -108,6 +107,9 @@ func answers() map[errs.Code]answer {
 		errs.IdempotencyKeyInvalid:   {status: http.StatusBadRequest, title: "Invalid Idempotency-Key"},
 		errs.IdempotencyKeyInUse:     {status: http.StatusConflict, title: "Idempotency-Key in use", retryAfter: time.Second},
 		errs.IdempotencyKeyReused:    {status: http.StatusUnprocessableEntity, title: "Idempotency-Key reused"},
+		errs.QuotaExceeded:           {status: http.StatusTooManyRequests, title: "Too many requests", retryAfter: time.Second},
+		errs.TooManyTokens:           {status: http.StatusConflict, title: "Too many tokens"},
+		errs.SecretNotKept:           {status: http.StatusConflict, title: "Secret not kept"},
 		errs.ITGlueKeyRejected:       {status: http.StatusUnprocessableEntity, title: "IT Glue rejected the key"},
 		errs.ITGlueRateLimited:       {status: http.StatusServiceUnavailable, title: "IT Glue is rate limiting", retryAfter: time.Minute},
 		errs.ITGlueUnavailable:       {status: http.StatusBadGateway, title: "IT Glue unavailable"},
@@ -231,7 +233,7 @@ func (p *problems) setHeaders(h http.Header, e *errs.Error, a answer) {
 		wait = a.retryAfter
 	}
 	if wait > 0 {
-		h.Set(echo.HeaderRetryAfter, strconv.Itoa(int(math.Ceil(wait.Seconds()))))
+		h.Set(echo.HeaderRetryAfter, strconv.Itoa(seconds(wait)))
 	}
 }
 

@@ -25,7 +25,7 @@ type EventStore interface {
 // @ID listEvents
 // @Tags Events
 // @Security BearerAuth
-// @Param type query string false "Only events of this type" Enums(integration.connected, integration.changed, integration.deactivated, integration.credentials-rejected, integration.credentials-accepted, daily-sync.paused, daily-sync.resumed, daily-sync.missed, organization.created, organization.renamed, organization.changed, organization.deleted, mapping.mapped, mapping.unmapped, mapping.paused, mapping.resumed, sync.queued, sync.succeeded, sync.held, sync.failed, sync.cancelled, removals.released, removals.rejected)
+// @Param type query string false "Only events of this type" Enums(account.created, token.created, token.revoked, integration.connected, integration.changed, integration.deactivated, integration.credentials-rejected, integration.credentials-accepted, daily-sync.paused, daily-sync.resumed, daily-sync.missed, organization.created, organization.renamed, organization.changed, organization.deleted, mapping.mapped, mapping.unmapped, mapping.paused, mapping.resumed, sync.queued, sync.succeeded, sync.held, sync.failed, sync.cancelled, removals.released, removals.rejected)
 // @Param organizationId query string false "Only events of this organization, also of a deleted one" format(uuid)
 // @Param limit query integer false "Most rows on a page" minimum(1) maximum(200) default(50)
 // @Param cursor query string false "`nextCursor` of the page before; all filters have to stay the same"

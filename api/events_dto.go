@@ -11,6 +11,8 @@ type eventDTO struct {
 	ID string `json:"id" validate:"required" format:"uuid" example:"01a1f3b0-2d5e-7c3b-9d2e-6f1a2b3c4d5e"`
 	// Grows with each event of the account; may leave numbers out.
 	Sequence int64 `json:"sequence" validate:"required" minimum:"1" example:"1042"`
+	// - `account.created`: the account was made.
+	// - `token.created`, `token.revoked`: a token of the account was made or revoked; `after` or `before` tells which.
 	// - `integration.connected`: the account was connected to IT Glue.
 	// - `integration.changed`: its key, region or settings were changed.
 	// - `integration.deactivated`: it was disconnected; all mappings are gone.
@@ -24,7 +26,7 @@ type eventDTO struct {
 	// - `mapping.paused`, `mapping.resumed`: its status toggle was switched.
 	// - `sync.queued`, `sync.succeeded`, `sync.held`, `sync.failed`, `sync.cancelled`: a sync began to wait, or ended so.
 	// - `removals.released`, `removals.rejected`: a person decided on the removals that a sync held; `after` has their number.
-	Type string    `json:"type" validate:"required" enums:"integration.connected,integration.changed,integration.deactivated,integration.credentials-rejected,integration.credentials-accepted,daily-sync.paused,daily-sync.resumed,daily-sync.missed,organization.created,organization.renamed,organization.changed,organization.deleted,mapping.mapped,mapping.unmapped,mapping.paused,mapping.resumed,sync.queued,sync.succeeded,sync.held,sync.failed,sync.cancelled,removals.released,removals.rejected" example:"organization.renamed"` //nolint:lll // a tag cannot be wrapped
+	Type string    `json:"type" validate:"required" enums:"account.created,token.created,token.revoked,integration.connected,integration.changed,integration.deactivated,integration.credentials-rejected,integration.credentials-accepted,daily-sync.paused,daily-sync.resumed,daily-sync.missed,organization.created,organization.renamed,organization.changed,organization.deleted,mapping.mapped,mapping.unmapped,mapping.paused,mapping.resumed,sync.queued,sync.succeeded,sync.held,sync.failed,sync.cancelled,removals.released,removals.rejected" example:"organization.renamed"` //nolint:lll // a tag cannot be wrapped
 	At   time.Time `json:"at" validate:"required" format:"date-time" example:"2026-01-31T09:30:00Z"`
 	// The token that asked for it; null for what orgbridge did by itself.
 	Actor *requesterDTO `json:"actor" validate:"required" extensions:"x-nullable"`

@@ -104,8 +104,8 @@ func known(id, wanted string) error {
 // Authenticate knows one token for each role in account A, called as the role, and an admin of account B.
 func (*fake) Authenticate(_ context.Context, secret string) (account.Principal, error) {
 	p := account.Principal{
-		Token:   account.Token{ID: tokenID, AccountID: accountA, Role: account.Role(secret), Name: "Nightly", Hint: "ob_4fJk"},
-		Account: account.Account{ID: accountA, Name: "Northwind"},
+		Token:   account.Token{ID: tokenID, AccountID: accountA, Role: account.Role(secret), Name: "Nightly", Hint: "ob_4fJk", CreatedAt: noon()},
+		Account: account.Account{ID: accountA, Name: "Northwind", CreatedAt: noon()},
 	}
 	switch secret {
 	case "viewer", "admin":
@@ -117,6 +117,53 @@ func (*fake) Authenticate(_ context.Context, secret string) (account.Principal, 
 		return account.Principal{}, errs.New(errs.Unauthenticated, "The token expired.")
 	}
 	return p, nil
+}
+
+func oneToken() account.Token {
+	at := noon()
+	return account.Token{
+		ID: tokenID, AccountID: accountA, Role: account.Viewer, Name: "Nightly", Hint: "orgb_4fJk", CreatedAt: at, ExpiresAt: &at, LastUsedAt: &at,
+	}
+}
+
+func (f *fake) Token(ctx context.Context, accountID, id string) (account.Token, error) {
+	return oneToken(), errors.Join(f.call(ctx, "Token", accountID, id), known(id, tokenID))
+}
+
+func (f *fake) Tokens(ctx context.Context, accountID string, filter account.Filter) (page.Page[account.Token], error) {
+	return page.Page[account.Token]{Items: []account.Token{oneToken()}, Next: f.next}, f.call(ctx, "Tokens", accountID, filter)
+}
+
+func (f *fake) CountTokens(ctx context.Context, accountID string) (int, error) {
+	return 1, f.call(ctx, "CountTokens", accountID)
+}
+
+func (f *fake) RevokeToken(ctx context.Context, accountID, id string, by event.Actor) error {
+	return errors.Join(f.call(ctx, "RevokeToken", accountID, id, by), known(id, tokenID))
+}
+
+func (f *fake) CreateToken(ctx context.Context, n account.NewToken, by event.Actor) (account.Token, string, error) {
+	return oneToken(), secretCanary, errors.Join(f.call(ctx, "CreateToken", n, by), known(n.AccountID, accountA))
+}
+
+func (f *fake) Account(ctx context.Context, id string) (account.Account, error) {
+	return oneAccount(), errors.Join(f.call(ctx, "Account", id), known(id, accountA))
+}
+
+func oneAccount() account.Account {
+	return account.Account{ID: accountA, Name: "Northwind", CreatedAt: noon()}
+}
+
+func (f *fake) Accounts(ctx context.Context, filter account.Filter) (page.Page[account.Account], error) {
+	return page.Page[account.Account]{Items: []account.Account{oneAccount()}, Next: f.next}, f.call(ctx, "Accounts", filter)
+}
+
+func (f *fake) CountAccounts(ctx context.Context) (int, error) {
+	return 1, f.call(ctx, "CountAccounts")
+}
+
+func (f *fake) CreateAccount(ctx context.Context, name string, by event.Actor) (account.Account, error) {
+	return oneAccount(), f.call(ctx, "CreateAccount", name, by)
 }
 
 func (f *fake) Integration(ctx context.Context, accountID string) (integration.Integration, error) {

@@ -20,6 +20,9 @@ import (
 // canary stands for an IT Glue key: it must never come back in an answer or reach the log.
 const canary = "ITG.CANARY-7f3a9c"
 
+// secretCanary stands for the secret of a token: it must be in the answer that makes the token, and nowhere else.
+const secretCanary = "orgb_canary7f3a9c"
+
 // testServer is the whole handler over a fake, or over whatever a test puts in its place.
 type testServer struct {
 	http.Handler
@@ -37,7 +40,7 @@ func dependencies(f *fake, log io.Writer) api.Dependencies {
 		Draining: func() bool { return false },
 		Version:  "test",
 
-		Tokens: f, Integrations: f, IntegrationService: f, Organizations: f, OrganizationService: f,
+		Authenticator: f, Tokens: f, Accounts: f, AccountService: f, Integrations: f, IntegrationService: f, Organizations: f, OrganizationService: f,
 		Mappings: f, MappingService: f, Syncs: f, SyncService: f, Events: f, Keys: f,
 	}
 }

@@ -41,7 +41,7 @@ type KeyStore interface {
 type resumption func(c echo.Context, done []idempotency.Effect) (answered bool, err error)
 
 // idempotent serves a request with an Idempotency-Key once, and answers it in the same way whenever it is sent again.
-func (s *server) idempotent(resume resumption, next echo.HandlerFunc) echo.HandlerFunc {
+func (s *server) idempotent(as route, next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
 		key, err := idempotencyKey(r.Header.Values(idempotencyKeyHeader))
@@ -64,7 +64,7 @@ func (s *server) idempotent(resume resumption, next echo.HandlerFunc) echo.Handl
 		if claim.Answer != nil {
 			return replay(c, claim.Answer)
 		}
-		return s.serveOnce(c, claim, resume, next)
+		return s.serveOnce(c, claim, as, next)
 	}
 }
 
@@ -107,7 +107,7 @@ func unquote(s string) string {
 }
 
 // serveOnce serves the request under its claim. The answer is kept before it is sent: a client that has seen it gets it again.
-func (s *server) serveOnce(c echo.Context, claim *idempotency.Claim, resume resumption, next echo.HandlerFunc) error {
+func (s *server) serveOnce(c echo.Context, claim *idempotency.Claim, as route, next echo.HandlerFunc) error {
 	ctx := c.Request().Context()
 	c.SetRequest(c.Request().WithContext(idempotency.With(ctx, claim)))
 	response := c.Response()
@@ -122,14 +122,14 @@ func (s *server) serveOnce(c echo.Context, claim *idempotency.Claim, resume resu
 			s.settle(c, claim, nil)
 		}
 	}()
-	err := s.resumeOrServe(c, claim, resume, next)
+	err := s.resumeOrServe(c, claim, as.resume, next)
 	if err != nil {
 		c.Error(err)
 	}
 	answer := written.answer(response)
 	stop()
 	settled = true
-	if !kept(answer.Status, err) {
+	if !kept(answer.Status, err) || as.secret && err == nil {
 		answer = nil
 	}
 	s.settle(c, claim, answer)

@@ -14,15 +14,10 @@ type meDTO struct {
 	// - `operator` manages accounts and has no access to their contents.
 	Role string `json:"role" validate:"required" enums:"viewer,admin,operator" example:"admin"`
 	// The token of the request.
-	Token tokenDTO `json:"token" validate:"required"`
+	Token callerTokenDTO `json:"token" validate:"required"`
 } //	@name	Me
 
-type accountDTO struct {
-	ID   string `json:"id" validate:"required" format:"uuid" example:"0198c5d0-5a4e-7c3b-9d2e-6f1a2b3c4d5e"`
-	Name string `json:"name" validate:"required" example:"Northwind IT"`
-} //	@name	Account
-
-type tokenDTO struct {
+type callerTokenDTO struct {
 	ID string `json:"id" validate:"required" format:"uuid" example:"0198c5d0-5a4e-7c3b-9d2e-6f1a2b3c4d5f"`
 	// What the token is for, in the words of whoever made it.
 	Name string `json:"name" validate:"required" example:"Nightly report"`
@@ -30,17 +25,17 @@ type tokenDTO struct {
 	Hint string `json:"hint" validate:"required" example:"orgb_c5jr"`
 	// Null for a token that does not expire.
 	ExpiresAt *time.Time `json:"expiresAt" validate:"required" format:"date-time" extensions:"x-nullable" example:"2027-01-31T00:00:00Z"`
-} //	@name	Token
+} //	@name	CallerToken
 
 func toMe(p account.Principal) meDTO {
 	me := meDTO{
 		Role: string(p.Token.Role),
-		Token: tokenDTO{
+		Token: callerTokenDTO{
 			ID: p.Token.ID, Name: p.Token.Name, Hint: p.Token.Hint, ExpiresAt: utc(p.Token.ExpiresAt),
 		},
 	}
 	if p.Account.ID != "" {
-		me.Account = &accountDTO{ID: p.Account.ID, Name: p.Account.Name}
+		me.Account = new(toAccount(p.Account))
 	}
 	return me
 }

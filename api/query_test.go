@@ -263,8 +263,8 @@ func TestIDsInPaths(t *testing.T) {
 			strings.ToUpper("0198c5d0-0000-7000-8000-00000000abcd"), "%7B" + orgID + "%7D", "urn:uuid:" + orgID,
 			strings.ReplaceAll(orgID, "-", ""), orgID + "%0A", "null",
 		} {
-			path := strings.NewReplacer(":organizationId", id, ":syncId", id).Replace(r.Path)
-			a := do(t, s, request{method: r.Method, path: path, token: "admin", body: bodyOf(r), header: http.Header{"X-Request-Id": {"same"}}})
+			path := strings.NewReplacer(":organizationId", id, ":syncId", id, ":tokenId", id, ":accountId", id).Replace(r.Path)
+			a := do(t, s, request{method: r.Method, path: path, token: tokenFor(r), body: bodyOf(r), header: http.Header{"X-Request-Id": {"same"}}})
 			wantProblem(t, a, 404, "not-found")
 			body := strings.Replace(a.body, `"instance":"`+path+`"`, "", 1)
 			if bodies[r.Method+r.Path] == "" {

@@ -49,7 +49,7 @@ func TestAnswers(t *testing.T) {
 		want   string
 	}{
 		{"me", request{method: "GET", path: api.Base + "/me", token: "viewer"}, 200, `{"account":{"id":"` + accountA +
-			`","name":"Northwind"},"role":"viewer","token":{"id":"` + tokenID + `","name":"Nightly","hint":"ob_4fJk","expiresAt":null}}`},
+			`","name":"Northwind","createdAt":"2026-01-31T11:00:00Z"},"role":"viewer","token":{"id":"` + tokenID + `","name":"Nightly","hint":"ob_4fJk","expiresAt":null}}`},
 		{"me as operator", request{method: "GET", path: api.Base + "/me", token: "operator"}, 200,
 			`{"account":null,"role":"operator","token":{"id":"` + tokenID + `","name":"Nightly","hint":"ob_4fJk","expiresAt":null}}`},
 		{"integrations", request{method: "GET", path: api.Base + "/integrations", token: "viewer"}, 200,
@@ -328,7 +328,7 @@ func TestFailuresOfEveryCall(t *testing.T) {
 		if _, isList := lists()[path]; isList && r.Method == http.MethodGet {
 			path += "?count=true"
 		}
-		good := request{method: r.Method, path: path, token: "admin", body: bodyOf(r)}
+		good := request{method: r.Method, path: path, token: tokenFor(r), body: bodyOf(r)}
 		s := newServer(t)
 		do(t, s, good)
 		for _, failing := range s.fake.called() {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/orgbridge/orgbridge/api"
 	"github.com/orgbridge/orgbridge/internal/account"
+	"github.com/orgbridge/orgbridge/internal/event"
 	"github.com/orgbridge/orgbridge/internal/integration"
 	"github.com/orgbridge/orgbridge/internal/mapping"
 	"github.com/orgbridge/orgbridge/internal/organization"
@@ -90,7 +91,7 @@ func newNode(t *testing.T, db *store.Store, keyset *seal.Keyset, change ...func(
 	w.runner = orgsync.NewRunner(orgsync.RunnerConfig{Syncs: db, State: db, Releases: db, Connections: connections, Now: microseconds, Logger: log})
 	d := api.Dependencies{
 		Log: log, Now: microseconds, Ready: db.Ready, Draining: func() bool { return false }, Version: "test",
-		Tokens: w.accounts, Integrations: db, IntegrationService: connections,
+		Authenticator: w.accounts, Tokens: db, Accounts: db, AccountService: w.accounts, Integrations: db, IntegrationService: connections,
 		Organizations: db, OrganizationService: organization.NewService(organization.Config{
 			Store: db, Connections: connections, Now: microseconds, Logger: log,
 		}),
@@ -132,15 +133,15 @@ func loadKeyset(t *testing.T, path string) *seal.Keyset {
 // newAccount returns the secrets of an admin and a viewer of a new account.
 func (w *world) newAccount(t *testing.T) (admin, viewer string) {
 	t.Helper()
-	a, err := w.accounts.CreateAccount(t.Context(), "Northwind IT")
+	a, err := w.accounts.CreateAccount(t.Context(), "Northwind IT", event.Actor{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, admin, err = w.accounts.CreateToken(t.Context(), account.NewToken{AccountID: a.ID, Role: account.Admin, Name: "admin"})
+	_, admin, err = w.accounts.CreateToken(t.Context(), account.NewToken{AccountID: a.ID, Role: account.Admin, Name: "admin"}, event.Actor{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, viewer, err = w.accounts.CreateToken(t.Context(), account.NewToken{AccountID: a.ID, Role: account.Viewer, Name: "viewer"})
+	_, viewer, err = w.accounts.CreateToken(t.Context(), account.NewToken{AccountID: a.ID, Role: account.Viewer, Name: "viewer"}, event.Actor{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/go-playground/validator/v10"
@@ -17,10 +18,10 @@ import (
 // base is where the versioned API begins.
 const base = "/api/v1"
 
-// Dependencies is all that the API needs. Every field is required except Version, HealthOnly and CORSOrigins.
+// Dependencies is all that the API needs. Version, HealthOnly, CORSOrigins, the limits and TrustedProxies may be left out.
 type Dependencies struct {
 	Log *slog.Logger
-	// Now is the clock of the access log.
+	// Now is the clock of the access log and of the limits.
 	Now func() time.Time
 	// Ready tells why requests cannot be served, nil when they can.
 	Ready func(context.Context) error
@@ -32,8 +33,17 @@ type Dependencies struct {
 	HealthOnly bool
 	// CORSOrigins are the origins whose pages may use the API from a browser, besides the API's own.
 	CORSOrigins []string
+	// RequestsPerMinute is how many requests each token may make of this process, and FailuresPerMinute how many bad tokens each address
+	// may show it; 0 is any number.
+	RequestsPerMinute int
+	FailuresPerMinute int
+	// TrustedProxies are believed to say in X-Forwarded-For whose request they pass on.
+	TrustedProxies []netip.Prefix
 
-	Tokens              Authenticator
+	Authenticator       Authenticator
+	Tokens              TokenStore
+	Accounts            AccountStore
+	AccountService      AccountService
 	Integrations        IntegrationStore
 	IntegrationService  IntegrationService
 	Organizations       OrganizationStore
@@ -55,7 +65,8 @@ func (d Dependencies) check() error {
 	}
 	return errors.Join(
 		missing("Log", d.Log == nil), missing("Now", d.Now == nil), missing("Ready", d.Ready == nil),
-		missing("Draining", d.Draining == nil), missing("Tokens", d.Tokens == nil),
+		missing("Draining", d.Draining == nil), missing("Authenticator", d.Authenticator == nil),
+		missing("Tokens", d.Tokens == nil), missing("Accounts", d.Accounts == nil), missing("AccountService", d.AccountService == nil),
 		missing("Integrations", d.Integrations == nil), missing("IntegrationService", d.IntegrationService == nil),
 		missing("Organizations", d.Organizations == nil), missing("OrganizationService", d.OrganizationService == nil),
 		missing("Mappings", d.Mappings == nil), missing("MappingService", d.MappingService == nil),
@@ -69,6 +80,8 @@ type server struct {
 	Dependencies
 
 	validate *validator.Validate
+	quota    *limiters[string] // of requests, by token
+	attempts *attempts
 }
 
 // route is one operation of the API. Every GET route answers HEAD as well.
@@ -83,6 +96,8 @@ type route struct {
 	handler echo.HandlerFunc
 	// resume answers a retry of what was done and not answered. Without it, the handler does: by doing nothing twice, or nothing at all.
 	resume resumption
+	// secret tells that what was done is answered with a secret, so that the answer is not kept for a retry. It has to resume.
+	secret bool
 }
 
 // New returns the handler of the whole HTTP surface. It fails when a dependency is missing or a route does not say who may use it.
@@ -95,7 +110,14 @@ func New(d Dependencies) (http.Handler, error) {
 		return nil, err
 	}
 	s := &server{Dependencies: d, validate: validate}
+	if s.quota, err = newLimiters[string](d.RequestsPerMinute, manyTokens, d.Now); err != nil {
+		return nil, err
+	}
+	if s.attempts, err = newAttempts(d.FailuresPerMinute, d.Now); err != nil {
+		return nil, err
+	}
 	e := echo.New()
+	e.IPExtractor = clientAddress(d.TrustedProxies)
 	e.HTTPErrorHandler = newProblems(d.Log).handle
 	e.Use(limitTime, s.identify, s.logAccess, shareWith(d.CORSOrigins), s.recoverPanics, limitAddress, limitHeaders, endAfterChunks)
 	if err := s.register(e, s.routes()); err != nil || d.HealthOnly {
@@ -123,6 +145,17 @@ func (s *server) routes() []route {
 		{method: get, path: "/readyz", permission: public, handler: s.ready},
 
 		{method: get, path: base + "/me", permission: authenticated, handler: s.me},
+		// Who else has access is for admins alone to see.
+		{method: get, path: base + "/tokens", permission: write, query: true, handler: s.listTokens},
+		{method: post, path: base + "/tokens", permission: write, handler: s.createToken, resume: s.resumeToken, secret: true},
+		{method: get, path: base + "/tokens/:tokenId", permission: write, handler: s.getToken},
+		{method: remove, path: base + "/tokens/:tokenId", permission: write, handler: s.revokeToken},
+
+		{method: get, path: base + "/accounts", permission: operate, query: true, handler: s.listAccounts},
+		{method: post, path: base + "/accounts", permission: operate, handler: s.createAccount, resume: s.resumeAccount},
+		{method: get, path: base + "/accounts/:accountId", permission: operate, handler: s.getAccount},
+		{method: post, path: base + "/accounts/:accountId/tokens", permission: operate, handler: s.createAccountToken,
+			resume: s.resumeToken, secret: true},
 
 		{method: get, path: base + "/integrations", permission: read, handler: s.listIntegrations},
 		{method: get, path: base + "/integrations/itglue", permission: read, handler: s.getIntegration},
@@ -179,7 +212,7 @@ func (s *server) register(e *echo.Echo, routes []route) error {
 			h = withoutBody(h)
 		}
 		if r.method == http.MethodPost {
-			h = s.idempotent(r.resume, h)
+			h = s.idempotent(r, h)
 		}
 		if r.permission != public {
 			h = s.authorize(r.permission, acceptJSON(h))

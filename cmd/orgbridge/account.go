@@ -8,6 +8,7 @@ import (
 
 	"github.com/orgbridge/orgbridge/internal/account"
 	"github.com/orgbridge/orgbridge/internal/config"
+	"github.com/orgbridge/orgbridge/internal/event"
 )
 
 func accountCreateCommand() command {
@@ -19,7 +20,7 @@ func accountCreateCommand() command {
 		variables: []config.Variable{config.DatabaseURL, config.LogLevel, config.LogFormat},
 		prepare: func(*flag.FlagSet) action {
 			return withAccounts(func(ctx context.Context, accounts *account.Service, in invocation) (string, error) {
-				a, err := accounts.CreateAccount(ctx, in.operands[0])
+				a, err := accounts.CreateAccount(ctx, in.operands[0], event.Actor{})
 				return a.ID, err
 			})
 		},

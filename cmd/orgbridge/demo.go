@@ -96,7 +96,7 @@ func demoListen(ctx context.Context, c config.Config) (net.Listener, error) {
 }
 
 func (n *node) demoData(ctx context.Context) (token string, err error) {
-	a, err := n.accounts.CreateAccount(ctx, "Lighthouse IT Services")
+	a, err := n.accounts.CreateAccount(ctx, "Lighthouse IT Services", event.Actor{})
 	if err != nil {
 		return "", err
 	}
@@ -105,7 +105,7 @@ func (n *node) demoData(ctx context.Context) (token string, err error) {
 			return "", fmt.Errorf("add %q: %w", o.Name, err)
 		}
 	}
-	_, token, err = n.accounts.CreateToken(ctx, account.NewToken{AccountID: a.ID, Role: account.Admin, Name: "demo"})
+	_, token, err = n.accounts.CreateToken(ctx, account.NewToken{AccountID: a.ID, Role: account.Admin, Name: "demo"}, event.Actor{})
 	return token, err
 }
 

@@ -84,8 +84,9 @@ func (n *node) wire(c config.Config, r roles, keyset *seal.Keyset) (err error) {
 	})
 	n.handler, err = api.New(api.Dependencies{
 		Log: n.logger, Now: now, Ready: n.db.Ready, Draining: n.draining.Load, Version: versionName(), HealthOnly: !r.api,
-		CORSOrigins:  c.CORSOrigins,
-		Tokens:       n.accounts,
+		CORSOrigins:       c.CORSOrigins,
+		RequestsPerMinute: c.RequestsPerMinute, FailuresPerMinute: c.FailedAuthenticationsPerMinute, TrustedProxies: c.TrustedProxies,
+		Authenticator: n.accounts, Tokens: n.db, Accounts: n.db, AccountService: n.accounts,
 		Integrations: n.db, IntegrationService: connections,
 		Organizations: n.db, OrganizationService: n.organizations,
 		Mappings: n.db, MappingService: mapping.NewService(n.db, connections),

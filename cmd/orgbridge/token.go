@@ -8,6 +8,7 @@ import (
 
 	"github.com/orgbridge/orgbridge/internal/account"
 	"github.com/orgbridge/orgbridge/internal/config"
+	"github.com/orgbridge/orgbridge/internal/event"
 )
 
 func tokenCreateCommand() command {
@@ -37,7 +38,7 @@ func prepareTokenCreate(fs *flag.FlagSet) action {
 			at := now().Add(*expires)
 			n.ExpiresAt = &at
 		}
-		_, secret, err := accounts.CreateToken(ctx, n)
+		_, secret, err := accounts.CreateToken(ctx, n, event.Actor{})
 		return secret, err
 	})
 	return func(ctx context.Context, in invocation) error {

@@ -1,7 +1,14 @@
 // Package account holds accounts (one per MSP, the border that no data crosses) and the tokens that open them.
 package account
 
-import "time"
+import (
+	"time"
+
+	"github.com/orgbridge/orgbridge/internal/page"
+)
+
+// MaxTokens is how many tokens an account has at most, expired ones included and revoked ones not.
+const MaxTokens = 1000
 
 // Account is one MSP. Nothing is visible across accounts.
 type Account struct {
@@ -37,6 +44,12 @@ type Token struct {
 	ExpiresAt  *time.Time
 	LastUsedAt *time.Time
 	RevokedAt  *time.Time
+}
+
+// Filter chooses accounts, or an account's tokens, newest first. After is the last row of the page before.
+type Filter struct {
+	After *page.Position
+	Limit int
 }
 
 // Principal is who makes a request: an authenticated token with its account.

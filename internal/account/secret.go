@@ -3,6 +3,7 @@ package account
 import (
 	"crypto/rand"
 	"crypto/sha256"
+	"crypto/subtle"
 	"encoding/base32"
 	"encoding/binary"
 	"hash/crc32"
@@ -44,5 +45,8 @@ func hashSecret(secret string) []byte {
 	sum := sha256.Sum256([]byte(secret))
 	return sum[:]
 }
+
+// matches tells whether the hash is the token's, in a time that does not depend on how much of it is.
+func (t Token) matches(hash []byte) bool { return subtle.ConstantTimeCompare(t.SecretHash, hash) == 1 }
 
 func hint(secret string) string { return secret[:hintLength] }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/orgbridge/orgbridge/internal/account"
 	"github.com/orgbridge/orgbridge/internal/errs"
+	"github.com/orgbridge/orgbridge/internal/event"
 	"github.com/orgbridge/orgbridge/internal/store"
 	"github.com/orgbridge/orgbridge/internal/store/storetest"
 )
@@ -32,12 +33,12 @@ func TestTokenOpensItsAccountUntilItExpiresOrIsRevoked(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, s *store.Store, service *account.Service, c *clock) {
 		t.Helper()
-		a, err := service.CreateAccount(t.Context(), "Northwind IT")
+		a, err := service.CreateAccount(t.Context(), "Northwind IT", event.Actor{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		expires := c.at.Add(time.Hour)
-		token, secret, err := service.CreateToken(t.Context(), account.NewToken{AccountID: a.ID, Role: account.Viewer, Name: "x", ExpiresAt: &expires})
+		token, secret, err := service.CreateToken(t.Context(), account.NewToken{AccountID: a.ID, Role: account.Viewer, Name: "x", ExpiresAt: &expires}, event.Actor{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -68,7 +69,7 @@ func TestUnknownAndMistypedTokensGetOneAnswer(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, _ *store.Store, service *account.Service, _ *clock) {
 		t.Helper()
-		_, known, err := service.CreateToken(t.Context(), account.NewToken{Role: account.Operator, Name: "x"})
+		_, known, err := service.CreateToken(t.Context(), account.NewToken{Role: account.Operator, Name: "x"}, event.Actor{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -95,7 +96,7 @@ func TestBadAccountsAndTokensAreRefused(t *testing.T) {
 		t.Helper()
 		id := storetest.Account(t, s)
 		for _, name := range []string{"", " \t", strings.Repeat("a", 256), "a\x00b", "a\xffb"} {
-			if _, err := service.CreateAccount(t.Context(), name); !errs.Is(err, errs.ValidationFailed) {
+			if _, err := service.CreateAccount(t.Context(), name, event.Actor{}); !errs.Is(err, errs.ValidationFailed) {
 				t.Errorf("account %q: %v", name, err)
 			}
 		}
@@ -106,11 +107,11 @@ func TestBadAccountsAndTokensAreRefused(t *testing.T) {
 			"admin of nothing":    {Role: account.Admin, Name: "x"},
 			"operator of account": {AccountID: id, Role: account.Operator, Name: "x"},
 		} {
-			if _, _, err := service.CreateToken(t.Context(), n); !errs.Is(err, errs.ValidationFailed) {
+			if _, _, err := service.CreateToken(t.Context(), n, event.Actor{}); !errs.Is(err, errs.ValidationFailed) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
-		_, _, err := service.CreateToken(t.Context(), account.NewToken{AccountID: storetest.ID(t), Role: account.Admin, Name: "x"})
+		_, _, err := service.CreateToken(t.Context(), account.NewToken{AccountID: storetest.ID(t), Role: account.Admin, Name: "x"}, event.Actor{})
 		if !errs.Is(err, errs.NotFound) {
 			t.Errorf("token of no account: %v", err)
 		}

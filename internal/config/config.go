@@ -4,6 +4,7 @@ package config
 
 import (
 	"log/slog"
+	"net/netip"
 
 	"github.com/orgbridge/orgbridge/pkg/itglue"
 )
@@ -27,7 +28,10 @@ type Config struct {
 	ITGlueRequestsPer5Minutes int
 
 	// CORSOrigins are the origins whose pages may use the API from a browser.
-	CORSOrigins []string
+	CORSOrigins                    []string
+	RequestsPerMinute              int // each token's; 0 is any number
+	FailedAuthenticationsPerMinute int // each address's; 0 is any number
+	TrustedProxies                 []netip.Prefix
 
 	LogLevel  slog.Level
 	LogFormat string // "text" or "json"

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
@@ -25,9 +26,17 @@ const (
 	ITGlueAUURL               Variable = "ITGLUE_AU_URL"
 	ITGlueRequestsPer5Minutes Variable = "ITGLUE_REQUESTS_PER_5_MINUTES"
 	CORSOrigins               Variable = "CORS_ORIGINS"
-	LogLevel                  Variable = "LOG_LEVEL"
-	LogFormat                 Variable = "LOG_FORMAT"
+	RequestsPerMinute         Variable = "REQUESTS_PER_MINUTE"
+	// FailedAuthenticationsPerMinute is of one address.
+	FailedAuthenticationsPerMinute Variable = "FAILED_AUTHENTICATIONS_PER_MINUTE"
+	TrustedProxies                 Variable = "TRUSTED_PROXIES"
+
+	LogLevel  Variable = "LOG_LEVEL"
+	LogFormat Variable = "LOG_FORMAT"
 )
+
+// maxPerMinute is more than any client makes.
+const maxPerMinute = 1_000_000_000
 
 // definition is one variable: what a person has to know, and how its text becomes a part of the configuration. The error of set
 // says what is expected and repeats the text only if it cannot hold a secret.
@@ -55,6 +64,14 @@ func (v Variable) definition() definition {
 		return definition{strconv.Itoa(itglue.DefaultRequestsPer5Minutes), "`NUMBER` of requests to IT Glue per key in 5 minutes", setRequests}
 	case CORSOrigins:
 		return definition{"", "`ORIGINS` whose pages may use the API from a browser, with commas between them", setOrigins}
+	case RequestsPerMinute:
+		return perMinute(6000, "`NUMBER` of requests per token in a minute, counted by each process; 0 is any number",
+			func(c *Config) *int { return &c.RequestsPerMinute })
+	case FailedAuthenticationsPerMinute:
+		return perMinute(60, "`NUMBER` of bad tokens per address in a minute, counted by each process; 0 is any number",
+			func(c *Config) *int { return &c.FailedAuthenticationsPerMinute })
+	case TrustedProxies:
+		return definition{"", "comma-separated `ADDRESSES` or networks whose X-Forwarded-For is believed", setTrustedProxies}
 	case LogLevel:
 		return definition{"info", "`LEVEL` to log from: debug, info, warn or error", setLogLevel}
 	case LogFormat:
@@ -127,6 +144,33 @@ func setOrigins(c *Config, text string) error {
 			return errors.New("must be origins as browsers write them, such as https://app.example.com, with commas between them")
 		}
 		c.CORSOrigins = append(c.CORSOrigins, origin)
+	}
+	return nil
+}
+
+func perMinute(fallback int, usage string, field func(*Config) *int) definition {
+	set := func(c *Config, text string) error {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 0 || n > maxPerMinute {
+			return fmt.Errorf("%q is not a whole number from 0 to %d", text, maxPerMinute)
+		}
+		*field(c) = n
+		return nil
+	}
+	return definition{strconv.Itoa(fallback), usage, set}
+}
+
+func setTrustedProxies(c *Config, text string) error {
+	for part := range strings.SplitSeq(text, ",") {
+		part = strings.TrimSpace(part)
+		network, err := netip.ParsePrefix(part)
+		if address, notOne := netip.ParseAddr(part); notOne == nil && address.Zone() == "" {
+			network, err = netip.PrefixFrom(address, address.BitLen()), nil
+		}
+		if err != nil {
+			return fmt.Errorf("%q is neither an address nor a network such as 10.0.0.0/8", part)
+		}
+		c.TrustedProxies = append(c.TrustedProxies, network.Masked())
 	}
 	return nil
 }

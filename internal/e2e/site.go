@@ -27,13 +27,14 @@ type Site struct {
 	keysetFile string
 }
 
-// NewSite prepares an installation on a database, which may be empty. The flags are the simulator's.
+// NewSite prepares an installation on a database, which may be empty, without limits of requests. The flags are the simulator's.
 func NewSite(tb testing.TB, databaseURL string, simFlags ...string) *Site {
 	tb.Helper()
 	sim := Simulator(tb, SimKey, simFlags...)
 	s := &Site{T: tb, Database: databaseURL, Sim: sim, keysetFile: filepath.Join(tb.TempDir(), "keyset.json")}
 	s.Env = []string{
 		"ORGBRIDGE_ADDR=127.0.0.1:0", "ORGBRIDGE_DATABASE_URL=" + databaseURL, "ORGBRIDGE_KEYSET=" + s.keysetFile,
+		"ORGBRIDGE_REQUESTS_PER_MINUTE=0", "ORGBRIDGE_FAILED_AUTHENTICATIONS_PER_MINUTE=0",
 		"ORGBRIDGE_ITGLUE_US_URL=" + sim.Base, "ORGBRIDGE_ITGLUE_EU_URL=http://127.0.0.1:1", "ORGBRIDGE_ITGLUE_AU_URL=http://127.0.0.1:1",
 	}
 	s.CLI("keys", "create", "--out", s.keysetFile)

@@ -47,6 +47,9 @@ const (
 	IdempotencyKeyInvalid   Code = "idempotency-key-invalid"
 	IdempotencyKeyInUse     Code = "idempotency-key-in-use" // an earlier request with the key is still being served
 	IdempotencyKeyReused    Code = "idempotency-key-reused" // the key came with another request
+	QuotaExceeded           Code = "quota-exceeded"         // too many requests
+	TooManyTokens           Code = "too-many-tokens"
+	SecretNotKept           Code = "secret-not-kept" // a token's secret is in one answer only
 	ITGlueKeyRejected       Code = "itglue-key-rejected"
 	ITGlueRateLimited       Code = "itglue-rate-limited"
 	ITGlueUnavailable       Code = "itglue-unavailable"

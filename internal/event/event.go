@@ -20,6 +20,9 @@ type Type string
 
 // The facts. Those of mappings and renames have an organization; those that a sync brought about name it.
 const (
+	AccountCreated         Type = "account.created"
+	TokenCreated           Type = "token.created"
+	TokenRevoked           Type = "token.revoked"
 	IntegrationConnected   Type = "integration.connected"
 	IntegrationChanged     Type = "integration.changed" // region, key or settings
 	IntegrationDeactivated Type = "integration.deactivated"
@@ -48,6 +51,7 @@ const (
 // Types returns all types, in the order of the screens that they belong to.
 func Types() []Type {
 	return []Type{
+		AccountCreated, TokenCreated, TokenRevoked,
 		IntegrationConnected, IntegrationChanged, IntegrationDeactivated, CredentialsRejected, CredentialsAccepted,
 		DailySyncPaused, DailySyncResumed, DailySyncMissed,
 		OrganizationCreated, OrganizationRenamed, OrganizationChanged, OrganizationDeleted,
@@ -56,7 +60,10 @@ func Types() []Type {
 	}
 }
 
-// Actor is the token that asked for something. The zero Actor is orgbridge itself.
+// PropertyTokenID is the property of a fact about a token, before or after, that says which one.
+const PropertyTokenID = "tokenId"
+
+// Actor is the token that asked for something. The zero Actor is orgbridge itself, or its operator on the command line.
 type Actor struct {
 	TokenID   string
 	TokenName string

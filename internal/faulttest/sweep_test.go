@@ -17,6 +17,7 @@ import (
 
 	"github.com/orgbridge/orgbridge/internal/account"
 	"github.com/orgbridge/orgbridge/internal/e2e"
+	"github.com/orgbridge/orgbridge/internal/event"
 	"github.com/orgbridge/orgbridge/internal/faulttest"
 	"github.com/orgbridge/orgbridge/internal/store"
 	"github.com/orgbridge/orgbridge/internal/store/storetest"
@@ -110,12 +111,12 @@ func (w *sweep) makeAccounts() {
 	for i, s := range w.subjects {
 		s.key = fmt.Sprintf("ITG.%023dsweep", i) // one each, so that a request that hangs is in nobody else's way
 		e2e.Call[any](w.Sim, "POST", "/_sim/keys", map[string]string{"key": s.key}, http.StatusNoContent)
-		a, err := accounts.CreateAccount(w.t.Context(), s.String())
+		a, err := accounts.CreateAccount(w.t.Context(), s.String(), event.Actor{})
 		if err != nil {
 			w.t.Fatal(err)
 		}
 		s.id = a.ID
-		if _, s.token, err = accounts.CreateToken(w.t.Context(), account.NewToken{AccountID: a.ID, Role: account.Admin, Name: "sweep"}); err != nil {
+		if _, s.token, err = accounts.CreateToken(w.t.Context(), account.NewToken{AccountID: a.ID, Role: account.Admin, Name: "sweep"}, event.Actor{}); err != nil {
 			w.t.Fatal(err)
 		}
 	}

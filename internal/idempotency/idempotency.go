@@ -65,6 +65,7 @@ func (r Request) seasoned(salt []byte) []byte {
 // Claim is the right of one attempt to serve a request. Nobody else has it until the attempt answers, gives up or is taken for dead; then
 // whatever the attempt still tries to do under the claim fails.
 type Claim struct {
+	// AccountID is empty for operators, who share one set of keys.
 	AccountID string
 	KeyHash   string
 	Owner     string
@@ -80,6 +81,9 @@ type Effect struct {
 	SyncID         string     `json:"syncId,omitempty"`
 	OrganizationID string     `json:"organizationId,omitempty"`
 	ITGlueID       string     `json:"itglueId,omitempty"`
+	TokenID        string     `json:"tokenId,omitempty"`
+	// AccountID is set for operators only, whose requests are about accounts.
+	AccountID string `json:"accountId,omitempty"`
 }
 
 // EffectOf is the effect whose fact is recorded.
@@ -91,6 +95,7 @@ func EffectOf(fact *event.Event) Effect {
 	if fact.ITGlue != nil {
 		e.ITGlueID = fact.ITGlue.ID
 	}
+	e.TokenID, _ = fact.After[event.PropertyTokenID].(string)
 	return e
 }
 

@@ -13,6 +13,8 @@ const (
 	problemMediaType = "application/problem+json"
 	// problemSchema is how every failure is answered.
 	problemSchema = "Problem"
+	// unauthenticated is the answer that is given to whoever has no token.
+	unauthenticated = "Unauthenticated"
 )
 
 // setMediaTypes puts failures under the media type of problems, and everything else under that of JSON.
@@ -71,7 +73,7 @@ func commonAnswers() []commonAnswer {
 			description: "`malformed-body`: the body is not one JSON value.",
 		},
 		{
-			status: http.StatusUnauthorized, name: "Unauthenticated", applies: needsToken,
+			status: http.StatusUnauthorized, name: unauthenticated, applies: needsToken,
 			description: "`unauthenticated`: there is no token, or it is unknown, expired or revoked.",
 			header:      "WWW-Authenticate", about: header("How to authenticate: Bearer", openapi3.NewStringSchema()),
 		},
@@ -107,6 +109,11 @@ func commonAnswers() []commonAnswer {
 			status: http.StatusUnprocessableEntity, name: "InvalidParameters", applies: needsToken,
 			description: "`validation-failed`: the request has invalid or unknown query parameters, or a body although it takes none; all " +
 				"faults are in `errors`.",
+		},
+		{
+			status: http.StatusTooManyRequests, name: "QuotaExceeded", applies: needsToken,
+			description: "`quota-exceeded`: the token has made too many requests, or the client's address has shown too many bad tokens.",
+			header:      "Retry-After", about: header("Seconds to wait", openapi3.NewIntegerSchema()),
 		},
 		{
 			status: http.StatusInternalServerError, name: "Internal", applies: always,
@@ -168,25 +175,57 @@ func (a commonAnswer) response(problem *openapi3.Schema) *openapi3.Response {
 	return response
 }
 
-const requestIDHeader = "X-Request-Id"
+// commonHeader is one that answers of all operations carry.
+type commonHeader struct {
+	name        string
+	description string
+	// withToken tells that it is only on answers to whoever has shown a good token.
+	withToken bool
+}
 
-// addRequestID declares the header that every answer carries.
-func addRequestID(doc *openapi3.T) error {
-	about := header("Id of the request, to be named in questions to the operator; the client's own if it sent one", openapi3.NewStringSchema())
-	doc.Components.Headers = openapi3.Headers{requestIDHeader: &openapi3.HeaderRef{Value: about}}
-	add := func(answer *openapi3.Response) {
-		if answer.Headers == nil {
-			answer.Headers = openapi3.Headers{}
+func commonHeaders() []commonHeader {
+	return []commonHeader{
+		{
+			name: "X-Request-Id", description: "Id of the request, to be named in questions to the operator; the client's own if it sent one",
+		},
+		{
+			name: "RateLimit", withToken: true,
+			description: "What is left of the token's quota: `r` requests, and all of it again in `t` seconds; such as `\"default\";r=5999;t=1`. " +
+				"Not sent where there is no limit. Each node counts for itself.",
+		},
+		{
+			name: "RateLimit-Policy", withToken: true,
+			description: "The token's quota: `q` requests in `w` seconds, such as `\"default\";q=6000;w=60`. Not sent where there is no limit.",
+		},
+	}
+}
+
+// addCommonHeaders declares them, once for all answers.
+func addCommonHeaders(doc *openapi3.T) error {
+	doc.Components.Headers = openapi3.Headers{}
+	for _, common := range commonHeaders() {
+		about := header(common.description, openapi3.NewStringSchema())
+		doc.Components.Headers[common.name] = &openapi3.HeaderRef{Value: about}
+		ref := &openapi3.HeaderRef{Ref: "#/components/headers/" + common.name, Value: about}
+		for name, answer := range doc.Components.Responses {
+			if !common.withToken || name != unauthenticated {
+				referHeader(answer.Value, common.name, ref)
+			}
 		}
-		answer.Headers[requestIDHeader] = &openapi3.HeaderRef{Ref: "#/components/headers/" + requestIDHeader, Value: about}
-	}
-	for _, answer := range doc.Components.Responses {
-		add(answer.Value)
-	}
-	for _, op := range operations(doc) {
-		for _, answer := range op.Responses.Map() {
-			add(answer.Value)
+		for _, op := range operations(doc) {
+			for _, answer := range op.Responses.Map() {
+				if answer.Ref == "" && (!common.withToken || needsToken(op)) {
+					referHeader(answer.Value, common.name, ref)
+				}
+			}
 		}
 	}
 	return nil
+}
+
+func referHeader(answer *openapi3.Response, name string, ref *openapi3.HeaderRef) {
+	if answer.Headers == nil {
+		answer.Headers = openapi3.Headers{}
+	}
+	answer.Headers[name] = ref
 }

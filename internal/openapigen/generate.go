@@ -55,7 +55,7 @@ func convert(swagger map[string]any) (*openapi3.T, error) {
 func modernize(doc *openapi3.T) error {
 	steps := []func(*openapi3.T) error{
 		describe, setServers, declareSecurity, setMediaTypes, noteKeys, addCommonAnswers, addEntityTags, addIdempotency,
-		addRequestID, closeRequestBodies, modernizeSchemas, dropExtensions,
+		addCommonHeaders, closeRequestBodies, modernizeSchemas, dropExtensions,
 	}
 	for _, step := range steps {
 		if err := step(doc); err != nil {

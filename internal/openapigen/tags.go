@@ -10,7 +10,9 @@ import (
 )
 
 // taggedSchemas are the single resources that have entity tags.
-func taggedSchemas() []string { return []string{"Integration", "Organization", "Mapping", "Sync"} }
+func taggedSchemas() []string {
+	return []string{"Integration", "Organization", "Mapping", "Sync", "Token", "NewToken", "Account"}
+}
 
 // addEntityTags describes the entity tags of single resources, and what requests can ask of them, so that no handler has to.
 func addEntityTags(doc *openapi3.T) error {
@@ -34,7 +36,7 @@ func addEntityTags(doc *openapi3.T) error {
 				unchanged := openapi3.NewResponse().WithDescription("It is as `If-None-Match` says")
 				setHeader(unchanged, "ETag", etag)
 				op.Responses.Set(strconv.Itoa(http.StatusNotModified), &openapi3.ResponseRef{Value: unchanged})
-			case method != http.MethodGet && needsToken(op) && (method != http.MethodPost || strings.Contains(path, "{")):
+			case method != http.MethodGet && needsToken(op) && !makes(op, method, path):
 				refer(doc, op, "IfMatch")
 				addProblemTo(op, schema, http.StatusPreconditionFailed,
 					"`precondition-failed`: it is no longer as `If-Match` says; nothing was done.")
@@ -42,6 +44,11 @@ func addEntityTags(doc *openapi3.T) error {
 		}
 	}
 	return nil
+}
+
+// makes tells whether an operation makes something, so that there is nothing yet that it could depend on.
+func makes(op *openapi3.Operation, method, path string) bool {
+	return method == http.MethodPost && (!strings.Contains(path, "{") || op.Responses.Status(http.StatusCreated) != nil)
 }
 
 func tagParameter(name, description string) *openapi3.Parameter {

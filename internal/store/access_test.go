@@ -53,8 +53,8 @@ func TestTokens(t *testing.T) {
 			CreatedAt: storetest.Now(), ExpiresAt: &later, RevokedAt: &later,
 		}
 		operator := account.Token{ID: storetest.ID(t), Role: account.Operator, SecretHash: []byte{3}, CreatedAt: storetest.Now()}
-		ok(t, s.CreateToken(ctx, admin))
-		ok(t, s.CreateToken(ctx, operator))
+		ok(t, s.CreateToken(ctx, admin, event.Actor{}))
+		ok(t, s.CreateToken(ctx, operator, event.Actor{}))
 
 		got, err := s.TokenBySecretHash(ctx, admin.SecretHash)
 		ok(t, err)
@@ -65,15 +65,15 @@ func TestTokens(t *testing.T) {
 		_, err = s.TokenBySecretHash(ctx, []byte{9})
 		wantCode(t, err, errs.NotFound)
 
-		ok(t, s.TouchToken(ctx, admin.ID, later))
-		ok(t, s.TouchToken(ctx, admin.ID, later.Add(-time.Minute)))
+		ok(t, s.TouchToken(ctx, admin.ID, later, time.Minute))
+		ok(t, s.TouchToken(ctx, admin.ID, later.Add(-time.Minute), time.Minute))
 		got, err = s.TokenBySecretHash(ctx, admin.SecretHash)
 		ok(t, err)
 		same(t, got.LastUsedAt, &later)
 
-		wantCode(t, s.CreateToken(ctx, admin), errs.Conflict)
+		wantCode(t, s.CreateToken(ctx, admin, event.Actor{}), errs.Conflict)
 		admin.AccountID, admin.ID, admin.SecretHash = noSuchID, storetest.ID(t), []byte{4}
-		wantCode(t, s.CreateToken(ctx, admin), errs.NotFound)
+		wantCode(t, s.CreateToken(ctx, admin, event.Actor{}), errs.NotFound)
 	})
 }
 
@@ -82,11 +82,11 @@ func TestAccounts(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		t.Helper()
 		want := account.Account{ID: storetest.ID(t), Name: "Contoso", CreatedAt: storetest.Now()}
-		ok(t, s.CreateAccount(t.Context(), want))
+		ok(t, s.CreateAccount(t.Context(), want, event.Actor{}))
 		got, err := s.Account(t.Context(), want.ID)
 		ok(t, err)
 		same(t, got, want)
-		wantCode(t, s.CreateAccount(t.Context(), want), errs.Conflict)
+		wantCode(t, s.CreateAccount(t.Context(), want, event.Actor{}), errs.Conflict)
 		for _, id := range []string{noSuchID, "", "x", "{" + want.ID + "}"} {
 			_, err = s.Account(t.Context(), id)
 			wantCode(t, err, errs.NotFound)

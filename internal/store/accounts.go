@@ -9,6 +9,8 @@ import (
 
 	"github.com/orgbridge/orgbridge/internal/account"
 	"github.com/orgbridge/orgbridge/internal/errs"
+	"github.com/orgbridge/orgbridge/internal/event"
+	"github.com/orgbridge/orgbridge/internal/page"
 )
 
 type accountRow struct {
@@ -19,33 +21,18 @@ type accountRow struct {
 
 func (accountRow) TableName() string { return "accounts" }
 
-type tokenRow struct {
-	ID         string `gorm:"primaryKey"`
-	AccountID  *string
-	Role       string
-	Name       string
-	Hint       string
-	SecretHash []byte
-	CreatedAt  time.Time `gorm:"autoCreateTime:false"`
-	ExpiresAt  *time.Time
-	LastUsedAt *time.Time
-	RevokedAt  *time.Time
-}
-
-func (tokenRow) TableName() string { return "tokens" }
-
-func (r tokenRow) token() account.Token {
-	return account.Token{
-		ID: r.ID, AccountID: orEmpty(r.AccountID), Role: account.Role(r.Role), Name: r.Name, Hint: r.Hint, SecretHash: r.SecretHash,
-		CreatedAt: instant(r.CreatedAt), ExpiresAt: utc(r.ExpiresAt), LastUsedAt: utc(r.LastUsedAt), RevokedAt: utc(r.RevokedAt),
-	}
+func (r accountRow) account() account.Account {
+	return account.Account{ID: r.ID, Name: r.Name, CreatedAt: instant(r.CreatedAt)}
 }
 
 // CreateAccount stores an account. It answers [errs.Conflict] when the id is in use.
-func (s *Store) CreateAccount(ctx context.Context, a account.Account) error {
+func (s *Store) CreateAccount(ctx context.Context, a account.Account, by event.Actor) error {
 	row := accountRow{ID: a.ID, Name: clean(a.Name), CreatedAt: instant(a.CreatedAt)}
 	return s.inTx(ctx, "create account", func(tx *gorm.DB) error {
-		return conflictIfThere(tx.Create(&row).Error, "There is an account with this id.")
+		if err := conflictIfThere(tx.Create(&row).Error, "There is an account with this id."); err != nil {
+			return err
+		}
+		return s.record(tx, a.ID, event.Event{Type: event.AccountCreated, Actor: by, After: event.Properties{"name": row.Name}})
 	})
 }
 
@@ -58,52 +45,46 @@ func (s *Store) Account(ctx context.Context, id string) (account.Account, error)
 	err := s.read(ctx, "read account", func(tx *gorm.DB) error {
 		return orNotFound(tx.Where("id = ?", id).Take(&row).Error, noAccount())
 	})
-	return account.Account{ID: row.ID, Name: row.Name, CreatedAt: instant(row.CreatedAt)}, err
+	if err != nil {
+		return account.Account{}, err
+	}
+	return row.account(), nil
+}
+
+// Accounts returns a page of all accounts, newest first. A foreign position is [errs.ValidationFailed].
+func (s *Store) Accounts(ctx context.Context, f account.Filter) (rows page.Page[account.Account], err error) {
+	err = s.read(ctx, "list accounts", func(tx *gorm.DB) error {
+		q, err := newestFirst(tx.Model(&accountRow{}), f.After)
+		if err != nil {
+			return err
+		}
+		rows, err = pageOf(q, f.Limit, accountRow.account, func(r accountRow) page.Position { return page.Position{ID: r.ID} })
+		return err
+	})
+	return rows, err
+}
+
+// CountAccounts counts all accounts.
+func (s *Store) CountAccounts(ctx context.Context) (n int, err error) {
+	err = s.read(ctx, "count accounts", func(tx *gorm.DB) error {
+		n, err = count(tx.Model(&accountRow{}))
+		return err
+	})
+	return n, err
+}
+
+// newestFirst orders rows by their ids, which begin with the time, and begins after the position, if there is one.
+func newestFirst(q *gorm.DB, after *page.Position) (*gorm.DB, error) {
+	if after == nil {
+		return q.Order("id DESC"), nil
+	}
+	if after.Key != "" || !isID(after.ID) {
+		return nil, badCursor()
+	}
+	return q.Where("id < ?", after.ID).Order("id DESC"), nil
 }
 
 func noAccount() *errs.Error { return errs.New(errs.NotFound, "There is no such account.") }
-
-// CreateToken stores a token. It answers [errs.NotFound] without its account and [errs.Conflict] when the id or secret is in use.
-func (s *Store) CreateToken(ctx context.Context, t account.Token) error {
-	row := tokenRow{
-		ID: t.ID, AccountID: orNil(t.AccountID), Role: string(t.Role), Name: clean(t.Name), Hint: t.Hint, SecretHash: t.SecretHash,
-		CreatedAt: instant(t.CreatedAt), ExpiresAt: utc(t.ExpiresAt), LastUsedAt: utc(t.LastUsedAt), RevokedAt: utc(t.RevokedAt),
-	}
-	if t.AccountID != "" && !isID(t.AccountID) {
-		return noAccount()
-	}
-	return s.inTx(ctx, "create token", func(tx *gorm.DB) error {
-		err := acrossAccounts(tx).Create(&row).Error // an operator's token has no account
-		if errors.Is(err, gorm.ErrForeignKeyViolated) {
-			return noAccount()
-		}
-		return conflictIfThere(err, "There is a token with this id or secret.")
-	})
-}
-
-// TokenBySecretHash returns the token, revoked or expired as it may be, or [errs.NotFound].
-func (s *Store) TokenBySecretHash(ctx context.Context, hash []byte) (account.Token, error) {
-	var row tokenRow
-	err := s.read(ctx, "read token", func(tx *gorm.DB) error {
-		err := acrossAccounts(tx).Where("secret_hash = ?", hash).Take(&row).Error // the token says which account it is
-		return orNotFound(err, errs.New(errs.NotFound, "There is no such token."))
-	})
-	if err != nil {
-		return account.Token{}, err
-	}
-	return row.token(), nil
-}
-
-// TouchToken notes the last use. A use that is older than the one noted, or of a token that is gone, changes nothing.
-func (s *Store) TouchToken(ctx context.Context, id string, at time.Time) error {
-	if !isID(id) {
-		return nil
-	}
-	return s.inTx(ctx, "note the use of a token", func(tx *gorm.DB) error {
-		return acrossAccounts(tx).Model(&tokenRow{}).Where("id = ?", id).
-			Where("(last_used_at IS NULL OR last_used_at < ?)", instant(at)).Update("last_used_at", instant(at)).Error
-	})
-}
 
 func orNotFound(err error, answer *errs.Error) error {
 	if errors.Is(err, gorm.ErrRecordNotFound) {

@@ -55,15 +55,24 @@ func (s *Store) ClaimKey(ctx context.Context, accountID string, r idempotency.Re
 	}
 	err = s.inTx(ctx, "claim an idempotency key", func(tx *gorm.DB) error {
 		claim = &idempotency.Claim{AccountID: accountID, KeyHash: r.KeyHash, Owner: owner.String()}
-		inserted := tx.Exec(`INSERT INTO idempotency_keys (account_id, key_hash, fingerprint, owner, lease_until, effects, expires_at)
-			VALUES (?, ?, ?, ?, ?, '', ?) ON CONFLICT DO NOTHING`, accountID, r.KeyHash, r.Fingerprint(), claim.Owner,
-			s.databaseTime(idempotency.Lease), s.databaseTime(idempotency.KeptFor))
+		inserted := s.insertKey(tx, claim, r)
 		if inserted.Error != nil || inserted.RowsAffected == 1 {
 			return inserted.Error
 		}
 		return s.claimAgain(tx, claim, r)
 	})
 	return claim, err
+}
+
+// insertKey claims a key that is not known.
+func (s *Store) insertKey(tx *gorm.DB, c *idempotency.Claim, r idempotency.Request) *gorm.DB {
+	lease, kept := s.databaseTime(idempotency.Lease), s.databaseTime(idempotency.KeptFor)
+	if c.AccountID == "" {
+		return tx.Exec(`INSERT INTO operator_idempotency_keys (key_hash, fingerprint, owner, lease_until, effects, expires_at)
+			VALUES (?, ?, ?, ?, '', ?) ON CONFLICT DO NOTHING`, r.KeyHash, r.Fingerprint(), c.Owner, lease, kept)
+	}
+	return tx.Exec(`INSERT INTO idempotency_keys (account_id, key_hash, fingerprint, owner, lease_until, effects, expires_at)
+		VALUES (?, ?, ?, ?, ?, '', ?) ON CONFLICT DO NOTHING`, c.AccountID, r.KeyHash, r.Fingerprint(), c.Owner, lease, kept)
 }
 
 // claimAgain is [Store.ClaimKey] for a key that is known.
@@ -97,7 +106,13 @@ func (s *Store) claimAgain(tx *gorm.DB, claim *idempotency.Claim, r idempotency.
 	}
 }
 
+// operatorKeys is where the keys of operators are, who have no account.
+const operatorKeys = "operator_idempotency_keys"
+
 func keyOf(tx *gorm.DB, c *idempotency.Claim) *gorm.DB {
+	if c.AccountID == "" {
+		return tx.Table(operatorKeys).Where("key_hash = ?", c.KeyHash)
+	}
 	return tx.Model(&keyRow{}).Where("account_id = ?", c.AccountID).Where("key_hash = ?", c.KeyHash)
 }
 
@@ -136,11 +151,19 @@ func noteEffects(tx *gorm.DB, accountID string, facts []event.Event) error {
 	}
 	var lines strings.Builder
 	for i := range facts {
-		if err := json.NewEncoder(&lines).Encode(idempotency.EffectOf(&facts[i])); err != nil {
+		effect := idempotency.EffectOf(&facts[i])
+		if claim.AccountID == "" {
+			effect.AccountID = accountID
+		}
+		if err := json.NewEncoder(&lines).Encode(effect); err != nil {
 			return fmt.Errorf("note an effect: %w", err)
 		}
 	}
-	noted := owned(tx, claim).Where("account_id = ?", accountID).Update("effects", gorm.Expr("effects || ?", lines.String()))
+	mine := owned(tx, claim)
+	if claim.AccountID != "" {
+		mine = mine.Where("account_id = ?", accountID)
+	}
+	noted := mine.Update("effects", gorm.Expr("effects || ?", lines.String()))
 	if noted.Error == nil && noted.RowsAffected == 0 {
 		return keyInUse()
 	}
@@ -186,9 +209,12 @@ func (s *Store) ReleaseKey(ctx context.Context, c *idempotency.Claim) error {
 	})
 }
 
-// ForgetKeys removes the idempotency keys of all accounts that have been kept long enough.
+// ForgetKeys removes the idempotency keys of all accounts and operators that have been kept long enough.
 func (s *Store) ForgetKeys(ctx context.Context) error {
 	return s.inTx(ctx, "forget idempotency keys", func(tx *gorm.DB) error {
+		if err := tx.Exec("DELETE FROM operator_idempotency_keys WHERE expires_at <= ?", s.databaseTime(0)).Error; err != nil {
+			return err
+		}
 		return acrossAccounts(tx).Where("expires_at <= ?", s.databaseTime(0)).Delete(&keyRow{}).Error
 	})
 }

@@ -36,7 +36,7 @@ func Now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
 func Account(tb testing.TB, s *store.Store) string {
 	tb.Helper()
 	a := account.Account{ID: ID(tb), Name: "Northwind IT", CreatedAt: Now()}
-	if err := s.CreateAccount(tb.Context(), a); err != nil {
+	if err := s.CreateAccount(tb.Context(), a, event.Actor{}); err != nil {
 		tb.Fatalf("create an account: %v", err)
 	}
 	return a.ID
