@@ -159,7 +159,7 @@ func TestEveryPOSTIsAnsweredFromItsEffects(t *testing.T) {
 	effects := []idempotency.Effect{
 		{Type: event.IntegrationConnected}, {Type: event.SyncQueued, SyncID: syncID}, {Type: event.SyncCancelled, SyncID: syncID},
 		{Type: event.RemovalsReleased, SyncID: syncID}, {Type: event.RemovalsRejected, SyncID: syncID}, {Type: event.SyncSucceeded, SyncID: syncID},
-		{Type: event.OrganizationCreated, OrganizationID: orgID}, {Type: event.MappingMade, OrganizationID: orgID, ITGlueID: "1"},
+		{Type: event.OrganizationCreated, OrganizationID: orgID}, {Type: event.MappingMade, OrganizationID: orgID, ITGlueID: "42"},
 		{Type: event.AccountCreated, AccountID: accountA},
 	}
 	reads := []string{

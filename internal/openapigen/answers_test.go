@@ -29,7 +29,7 @@ func TestAnswers(t *testing.T) {
 
 	t.Run("CommonOnes", func(t *testing.T) {
 		t.Parallel()
-		want := []string{"201", "204", "400", "401", "406", "408", "412", "413", "414", "415", "422", "431", "500", "503"}
+		want := []string{"201", "204", "400", "401", "406", "408", "412", "413", "414", "415", "422", "429", "431", "500", "503"}
 		if diff := cmp.Diff(want, slices.Sorted(maps.Keys(post.Responses.Map()))); diff != "" {
 			t.Error(diff)
 		}
@@ -39,17 +39,18 @@ func TestAnswers(t *testing.T) {
 		}
 		wantJSON(t, post.Responses.Value("401"), `{"$ref": "#/components/responses/Unauthenticated"}`)
 		wantJSON(t, doc.Components.Responses["Unavailable"], `{"description": "`+"`unavailable`"+`: the request cannot be served at the moment.",
-			"headers": {"X-Request-Id": {"$ref": "#/components/headers/X-Request-Id"}, "Retry-After": {"description": "Seconds to wait", "schema": {"type": "integer"}}},
+			"headers": {"RateLimit": {"$ref": "#/components/headers/RateLimit"}, "RateLimit-Policy": {"$ref": "#/components/headers/RateLimit-Policy"}, "X-Request-Id": {"$ref": "#/components/headers/X-Request-Id"}, "Retry-After": {"description": "Seconds to wait", "schema": {"type": "integer"}}},
 			"content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}}`)
 	})
 
 	t.Run("MediaTypes", func(t *testing.T) {
 		t.Parallel()
 		wantJSON(t, post.Responses.Value("201"), `{"description": "d",
-			"headers": {"Location": {"schema": {"type": "string"}}, "X-Request-Id": {"$ref": "#/components/headers/X-Request-Id"}},
+			"headers": {"Location": {"schema": {"type": "string"}},
+				"RateLimit": {"$ref": "#/components/headers/RateLimit"}, "RateLimit-Policy": {"$ref": "#/components/headers/RateLimit-Policy"}, "X-Request-Id": {"$ref": "#/components/headers/X-Request-Id"}},
 			"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Thing"}}}}`)
-		wantJSON(t, post.Responses.Value("204"), `{"description": "d", "headers": {"X-Request-Id": {"$ref": "#/components/headers/X-Request-Id"}}}`)
-		wantJSON(t, post.Responses.Value("422"), `{"description": "own words", "headers": {"X-Request-Id": {"$ref": "#/components/headers/X-Request-Id"}},
+		wantJSON(t, post.Responses.Value("204"), `{"description": "d", "headers": {"RateLimit": {"$ref": "#/components/headers/RateLimit"}, "RateLimit-Policy": {"$ref": "#/components/headers/RateLimit-Policy"}, "X-Request-Id": {"$ref": "#/components/headers/X-Request-Id"}}}`)
+		wantJSON(t, post.Responses.Value("422"), `{"description": "own words", "headers": {"RateLimit": {"$ref": "#/components/headers/RateLimit"}, "RateLimit-Policy": {"$ref": "#/components/headers/RateLimit-Policy"}, "X-Request-Id": {"$ref": "#/components/headers/X-Request-Id"}},
 			"content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}}`)
 	})
 
