@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	quotaHeader  = "RateLimit"
-	policyHeader = "RateLimit-Policy"
+	quotaHeader  = "Ratelimit" // RateLimit, as Go writes it
+	policyHeader = "Ratelimit-Policy"
 	// manyTokens is for how many tokens a process remembers what they have used; of more, the ones unused for the longest time begin anew.
 	manyTokens = 50_000
 )

@@ -30,8 +30,8 @@ func (r createTokenRequest) expiry() (at time.Time, ok bool) {
 	if r.ExpiresAt == nil {
 		return at, false
 	}
-	err := at.UnmarshalText([]byte(*r.ExpiresAt)) // as RFC 3339 has it, and nothing else
-	return at, err == nil
+	err := at.UnmarshalText([]byte(*r.ExpiresAt))
+	return at, err == nil && (*r.ExpiresAt)[len("2006-01-02T15")] == ':' // RFC 3339 has hours of two digits
 }
 
 // faults lets bind tell what the token itself refuses along with the rest, but for an expiry in the past: that is for its clock to say.

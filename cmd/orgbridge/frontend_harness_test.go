@@ -166,6 +166,7 @@ var (
 	timePattern      = regexp.MustCompile(`"(\w+)":"(\d{4}-\d\d-\d\dT[\d:.]+Z)"`)
 	requestIDPattern = regexp.MustCompile(`"requestId":"[^"]*"`)
 	cursorPattern    = regexp.MustCompile(`"nextCursor":"([^"]*)"`)
+	secretPattern    = regexp.MustCompile(`"secret":"orgb_[^"]*"`)
 	hintPattern      = regexp.MustCompile(`"hint":"orgb_[^"]*"`)
 	nextRunPattern   = regexp.MustCompile(`"timeZone":"([^"]*)","time":"([^"]*)","nextRunAt":"([^"]*)"`)
 )
@@ -176,6 +177,7 @@ func firstDay() time.Time { return time.Date(2026, time.January, 31, 9, 0, 0, 0,
 // example replaces what differs in a text of the example.
 func (s *steady) text(e example, text string) string {
 	text = requestIDPattern.ReplaceAllString(text, `"requestId":"0198c5d0-5a4e-7c3b-9d2e-6f1a2b3c4d5e"`)
+	text = secretPattern.ReplaceAllString(text, `"secret":"orgb_c5jr4kq2v7n3x6m5b2w7t4y3z6a5d2f7g4h3jq5a"`)
 	text = hintPattern.ReplaceAllString(text, `"hint":"orgb_c5jr"`)
 	for _, found := range cursorPattern.FindAllStringSubmatch(text, -1) {
 		s.cursors = append(s.cursors, found[1])

@@ -221,3 +221,10 @@ func (f *frontend) notifications() {
 	f.show("events", "GET", "/events?limit=3", nil, http.StatusOK)
 	f.show("events-of-organization", "GET", "/events?organizationId="+f.org["Alpine Dental"]+"&type=organization.renamed", nil, http.StatusOK)
 }
+
+func (f *frontend) tokens() {
+	made := f.show("token-created", "POST", "/tokens",
+		map[string]string{"name": "Nightly report", "role": "viewer", "expiresAt": "2099-12-31T00:00:00Z"}, http.StatusCreated)
+	f.show("tokens", "GET", "/tokens?limit=1", nil, http.StatusOK)
+	f.show("token-revoked", "DELETE", "/tokens/"+made.ID, nil, http.StatusNoContent)
+}

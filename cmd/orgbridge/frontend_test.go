@@ -24,7 +24,7 @@ func TestFrontendDocument(t *testing.T) {
 	for _, screen := range []func(){
 		f.signingIn, f.integrationsPage, f.connectDialogue, f.followingASync, f.mappingPage,
 		f.addOrganizationPage, f.addFromITGlue, f.manualSync, f.settings, f.cancelling, f.deletedOrganization, f.heldRemovals, f.rejectedKey, f.notifications,
-		f.deactivating,
+		f.deactivating, f.tokens,
 	} {
 		f.begin()
 		screen()
