@@ -147,15 +147,20 @@ func (s *server) routes() []route {
 		{method: get, path: base + "/me", permission: authenticated, handler: s.me},
 		// Who else has access is for admins alone to see.
 		{method: get, path: base + "/tokens", permission: write, query: true, handler: s.listTokens},
-		{method: post, path: base + "/tokens", permission: write, handler: s.createToken, resume: s.resumeToken, secret: true},
+		{
+			method: post, path: base + "/tokens", permission: write, body: true,
+			handler: s.createToken, resume: s.resumeToken, secret: true,
+		},
 		{method: get, path: base + "/tokens/:tokenId", permission: write, handler: s.getToken},
 		{method: remove, path: base + "/tokens/:tokenId", permission: write, handler: s.revokeToken},
 
 		{method: get, path: base + "/accounts", permission: operate, query: true, handler: s.listAccounts},
-		{method: post, path: base + "/accounts", permission: operate, handler: s.createAccount, resume: s.resumeAccount},
+		{method: post, path: base + "/accounts", permission: operate, body: true, handler: s.createAccount, resume: s.resumeAccount},
 		{method: get, path: base + "/accounts/:accountId", permission: operate, handler: s.getAccount},
-		{method: post, path: base + "/accounts/:accountId/tokens", permission: operate, handler: s.createAccountToken,
-			resume: s.resumeToken, secret: true},
+		{
+			method: post, path: base + "/accounts/:accountId/tokens", permission: operate, body: true,
+			handler: s.createAccountToken, resume: s.resumeToken, secret: true,
+		},
 
 		{method: get, path: base + "/integrations", permission: read, handler: s.listIntegrations},
 		{method: get, path: base + "/integrations/itglue", permission: read, handler: s.getIntegration},

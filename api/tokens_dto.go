@@ -1,6 +1,7 @@
 package api
 
 import (
+	"regexp"
 	"time"
 
 	"github.com/orgbridge/orgbridge/internal/account"
@@ -17,6 +18,9 @@ type createTokenRequest struct {
 	ExpiresAt *string `json:"expiresAt" format:"date-time" example:"2027-01-31T00:00:00Z"`
 } //	@name	CreateToken
 
+// instantPattern is how RFC 3339 writes a time. The parser also takes hours of one digit, commas and offsets of days.
+var instantPattern = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)$`)
+
 func (r createTokenRequest) token(accountID string) account.NewToken {
 	n := account.NewToken{AccountID: accountID, Name: r.Name, Role: account.Role(r.Role)}
 	if at, ok := r.expiry(); ok {
@@ -30,8 +34,8 @@ func (r createTokenRequest) expiry() (at time.Time, ok bool) {
 	if r.ExpiresAt == nil {
 		return at, false
 	}
-	err := at.UnmarshalText([]byte(*r.ExpiresAt))
-	return at, err == nil && (*r.ExpiresAt)[len("2006-01-02T15")] == ':' // RFC 3339 has hours of two digits
+	at, err := time.Parse(time.RFC3339, *r.ExpiresAt)
+	return at, err == nil && instantPattern.MatchString(*r.ExpiresAt)
 }
 
 // faults lets bind tell what the token itself refuses along with the rest, but for an expiry in the past: that is for its clock to say.

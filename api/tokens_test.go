@@ -97,6 +97,7 @@ func TestRulesOfTokensAndAccounts(t *testing.T) {
 		`{"name":"x","role":"admin","expiresAt":"2999-02-30T00:00:00Z"}`:                                {"/expiresAt invalid"},
 		`{"name":"x","role":"admin","expiresAt":"2999-01-31T0:00:00Z"}`:                                 {"/expiresAt invalid"},
 		`{"name":"x","role":"admin","expiresAt":"2999-01-31T00:00:00,5Z"}`:                              {"/expiresAt invalid"},
+		`{"name":"x","role":"admin","expiresAt":"2999-01-31T00:00:00+24:00"}`:                           {"/expiresAt invalid"},
 		`{"name":"x","role":"admin","expiresAt":"9999-12-31T23:59:59-01:00"}`:                           {"/expiresAt invalid"},
 		`{"name":"x","role":"admin","expiresAt":"2999-01-31T00:00:00Z","accountId":"` + accountB + `"}`: {"/accountId unknown-field"},
 		`{"name":"x","role":"admin","secret":"orgb_x","id":"x"}`:                                        {"/secret unknown-field", "/id unknown-field"},

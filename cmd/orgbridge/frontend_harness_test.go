@@ -204,7 +204,7 @@ func (s *steady) id(scene int, id string) string {
 func (s *steady) time(field string) string {
 	parts := timePattern.FindStringSubmatch(field)
 	at, err := time.Parse(time.RFC3339, parts[2])
-	if err != nil || parts[1] == "nextRunAt" { // which is made up already
+	if err != nil || parts[1] == "nextRunAt" || parts[1] == "expiresAt" { // which are made up already
 		return field
 	}
 	step, _ := slices.BinarySearchFunc(s.moments, at, func(m moment, at time.Time) int { return m.at.Compare(at) })
