@@ -4,10 +4,13 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/orgbridge/orgbridge/internal/account"
 	"github.com/orgbridge/orgbridge/internal/errs"
 	"github.com/orgbridge/orgbridge/internal/page"
 )
@@ -37,6 +40,26 @@ func RegisterUndeclared() error {
 func AnswerOf(code string) (status int, title string) {
 	a := answers()[errs.Code(code)]
 	return a.status, a.title
+}
+
+// RememberedAfter has many addresses show a bad token and a good one each, and tells how many addresses and good tokens are remembered.
+func RememberedAfter(ctx context.Context, n int) (addresses, secrets int) {
+	a, _ := newAttempts(60, time.Now)
+	for i := range n {
+		address := netip.AddrFrom4([4]byte{byte(i >> 24), byte(i >> 16), byte(i >> 8), byte(i)}).String()
+		_, _ = a.authenticate(ctx, address, "good"+address, goodOnly{})
+		_, _ = a.authenticate(ctx, address, "bad"+address, goodOnly{})
+	}
+	return a.failures.of.Len(), a.proven.Len()
+}
+
+type goodOnly struct{}
+
+func (goodOnly) Authenticate(_ context.Context, secret string) (account.Principal, error) {
+	if strings.HasPrefix(secret, "good") {
+		return account.Principal{}, nil
+	}
+	return account.Principal{}, errs.New(errs.Unauthenticated, "no")
 }
 
 func MakeCursor(p page.Position, binding string) string { return makeCursor(p, binding) }

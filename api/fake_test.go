@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/orgbridge/orgbridge/api"
 	"github.com/orgbridge/orgbridge/internal/event"
 
 	"github.com/orgbridge/orgbridge/internal/account"
@@ -410,4 +412,25 @@ func (f *fake) AnswerKey(ctx context.Context, _ *idempotency.Claim, a idempotenc
 
 func (f *fake) ReleaseKey(ctx context.Context, _ *idempotency.Claim) error {
 	return f.call(ctx, "ReleaseKey")
+}
+
+// countingAuthenticator counts what is looked up, and may refuse all of it.
+type countingAuthenticator struct {
+	api.Authenticator
+
+	calls   atomic.Int32
+	revoked atomic.Bool
+	away    atomic.Bool
+}
+
+func (a *countingAuthenticator) Authenticate(ctx context.Context, secret string) (account.Principal, error) {
+	a.calls.Add(1)
+	switch {
+	case a.away.Load():
+		return account.Principal{}, errs.New(errs.Unavailable, "Away.")
+	case a.revoked.Load():
+		return account.Principal{}, errs.New(errs.Unauthenticated, "Revoked.")
+	default:
+		return a.Authenticator.Authenticate(ctx, secret)
+	}
 }

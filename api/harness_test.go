@@ -66,6 +66,8 @@ type request struct {
 	token  string
 	body   string
 	header http.Header
+	// remote is the other end of the connection, some address when it is empty.
+	remote string
 	ctx    context.Context //nolint:containedctx // a test's request is data
 	// odd tells that the fake fails in a way that is not for this route, so that the document does not describe the status.
 	odd bool
@@ -96,6 +98,9 @@ func do(t *testing.T, h http.Handler, r request) answer {
 		req.Header.Set("Content-Type", "application/json")
 	}
 	maps.Copy(req.Header, r.header)
+	if r.remote != "" {
+		req.RemoteAddr = r.remote
+	}
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, req)
 	a := answer{status: w.Code, header: w.Header(), body: w.Body.String()}

@@ -57,7 +57,7 @@ func TestAPI4RoutesWithoutABodyRefuseOne(t *testing.T) {
 		}
 		for _, body := range []string{`{"force":true}`, `{}`, "null", " ", strings.Repeat(" ", 900_000)} {
 			for _, header := range []http.Header{nil, {"Content-Type": {"text/plain"}}, {"Idempotency-Key": {"k"}}} {
-				a := do(t, s, request{method: r.Method, path: pathWithIDs(r.Path), token: "admin", body: body, header: header, odd: true})
+				a := do(t, s, request{method: r.Method, path: pathWithIDs(r.Path), token: tokenFor(r), body: body, header: header, odd: true})
 				wantProblem(t, a, 422, "validation-failed")
 				if got := strings.Join(a.faults(t), ","); got != " unknown-field" {
 					t.Errorf("%s %s: %q", r.Method, r.Path, got)
@@ -121,7 +121,7 @@ func TestAPI4BodiesThatDoNotArriveAreTold(t *testing.T) {
 					r.Body, r.ContentLength = brokenBody{c.err}, -1
 					s.ServeHTTP(w, r)
 				})
-				req := request{method: r.Method, path: pathWithIDs(r.Path), token: "admin", odd: true, header: http.Header{"Content-Type": {"application/json"}}}
+				req := request{method: r.Method, path: pathWithIDs(r.Path), token: tokenFor(r), odd: true, header: http.Header{"Content-Type": {"application/json"}}}
 				if key != "" {
 					req.header.Set("Idempotency-Key", key)
 				}
