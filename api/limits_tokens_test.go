@@ -48,8 +48,8 @@ func TestAPI4EachTokenHasItsOwnQuota(t *testing.T) {
 	s := newServer(t, limited(clock, 60, 0))
 	check := func(a answer, status int, left string) {
 		t.Helper()
-		if a.status != status || a.header.Get("RateLimit") != left || a.header.Get("RateLimit-Policy") != `"default";q=60;w=60` {
-			t.Errorf("%d, RateLimit %s, policy %s; want %d, %s", a.status, a.header.Get("RateLimit"), a.header.Get("RateLimit-Policy"), status, left)
+		if a.status != status || a.header.Get("Ratelimit") != left || a.header.Get("Ratelimit-Policy") != `"default";q=60;w=60` {
+			t.Errorf("%d, RateLimit %s, policy %s; want %d, %s", a.status, a.header.Get("Ratelimit"), a.header.Get("Ratelimit-Policy"), status, left)
 		}
 	}
 	check(do(t, s, me("admin")), 200, `"default";r=59;t=1`)
@@ -72,7 +72,7 @@ func TestAPI4EachTokenHasItsOwnQuota(t *testing.T) {
 	check(do(t, s, request{method: "GET", path: api.Base + "/accounts", token: "admin"}), 403, `"default";r=57;t=3`)
 	for path, token := range map[string]string{api.Base + "/me": "", "/healthz": "admin", "/openapi.json": "admin", "/nowhere": "admin"} {
 		a := do(t, s, request{method: "GET", path: path, token: token})
-		if a.header.Get("RateLimit") != "" {
+		if a.header.Get("Ratelimit") != "" {
 			t.Errorf("%s: a quota without a token", path)
 		}
 	}
@@ -103,7 +103,7 @@ func TestAPI4WithoutALimitNothingIsToldOfOne(t *testing.T) {
 	s := newServer(t)
 	for range 300 {
 		a := do(t, s, me("admin"))
-		if a.status != 200 || a.header.Get("RateLimit") != "" || a.header.Get("RateLimit-Policy") != "" {
+		if a.status != 200 || a.header.Get("Ratelimit") != "" || a.header.Get("Ratelimit-Policy") != "" {
 			t.Fatalf("%d %v", a.status, a.header)
 		}
 	}

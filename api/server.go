@@ -140,27 +140,9 @@ func (s *server) routes() []route {
 	)
 	started, cancelled := s.resumeSync(event.SyncQueued, http.StatusAccepted), s.resumeSync(event.SyncCancelled, http.StatusOK)
 	released, rejected := s.resumeSync(event.RemovalsReleased, http.StatusAccepted), s.resumeSync(event.RemovalsRejected, http.StatusOK)
-	return []route{
+	return append(s.accessRoutes(), []route{
 		{method: get, path: "/healthz", permission: public, handler: s.health},
 		{method: get, path: "/readyz", permission: public, handler: s.ready},
-
-		{method: get, path: base + "/me", permission: authenticated, handler: s.me},
-		// Who else has access is for admins alone to see.
-		{method: get, path: base + "/tokens", permission: write, query: true, handler: s.listTokens},
-		{
-			method: post, path: base + "/tokens", permission: write, body: true,
-			handler: s.createToken, resume: s.resumeToken, secret: true,
-		},
-		{method: get, path: base + "/tokens/:tokenId", permission: write, handler: s.getToken},
-		{method: remove, path: base + "/tokens/:tokenId", permission: write, handler: s.revokeToken},
-
-		{method: get, path: base + "/accounts", permission: operate, query: true, handler: s.listAccounts},
-		{method: post, path: base + "/accounts", permission: operate, body: true, handler: s.createAccount, resume: s.resumeAccount},
-		{method: get, path: base + "/accounts/:accountId", permission: operate, handler: s.getAccount},
-		{
-			method: post, path: base + "/accounts/:accountId/tokens", permission: operate, body: true,
-			handler: s.createAccountToken, resume: s.resumeToken, secret: true,
-		},
 
 		{method: get, path: base + "/integrations", permission: read, handler: s.listIntegrations},
 		{method: get, path: base + "/integrations/itglue", permission: read, handler: s.getIntegration},
@@ -198,6 +180,34 @@ func (s *server) routes() []route {
 		{method: get, path: base + "/syncs/:syncId/changes", permission: read, query: true, handler: s.listSyncChanges},
 
 		{method: get, path: base + "/events", permission: read, query: true, handler: s.listEvents},
+	}...)
+}
+
+// accessRoutes are those about who may use the API.
+func (s *server) accessRoutes() []route {
+	const (
+		get    = http.MethodGet
+		post   = http.MethodPost
+		remove = http.MethodDelete
+	)
+	return []route{
+		{method: get, path: base + "/me", permission: authenticated, handler: s.me},
+		// Who else has access is for admins alone to see.
+		{method: get, path: base + "/tokens", permission: write, query: true, handler: s.listTokens},
+		{
+			method: post, path: base + "/tokens", permission: write, body: true,
+			handler: s.createToken, resume: s.resumeToken, secret: true,
+		},
+		{method: get, path: base + "/tokens/:tokenId", permission: write, handler: s.getToken},
+		{method: remove, path: base + "/tokens/:tokenId", permission: write, handler: s.revokeToken},
+
+		{method: get, path: base + "/accounts", permission: operate, query: true, handler: s.listAccounts},
+		{method: post, path: base + "/accounts", permission: operate, body: true, handler: s.createAccount, resume: s.resumeAccount},
+		{method: get, path: base + "/accounts/:accountId", permission: operate, handler: s.getAccount},
+		{
+			method: post, path: base + "/accounts/:accountId/tokens", permission: operate, body: true,
+			handler: s.createAccountToken, resume: s.resumeToken, secret: true,
+		},
 	}
 }
 

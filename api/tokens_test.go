@@ -116,7 +116,10 @@ func TestRulesOfTokensAndAccounts(t *testing.T) {
 		}
 	}
 	for _, name := range []string{strings.Repeat("é", 255), "=1+1", "<script>", "\u202eevil", "e\u0301 ", "👩‍👩‍👧‍👦", "%s%n", "{{7*7}}", "\r\nfake log line"} {
-		body, _ := json.Marshal(map[string]string{"name": name, "role": "viewer"})
+		body, err := json.Marshal(map[string]string{"name": name, "role": "viewer"})
+		if err != nil {
+			t.Fatal(err)
+		}
 		if a := do(t, s, request{method: "POST", path: tokens, token: "admin", body: string(body)}); a.status != 201 {
 			t.Errorf("%q: %d %s", name, a.status, a.body)
 		}

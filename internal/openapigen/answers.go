@@ -61,7 +61,10 @@ type commonAnswer struct {
 }
 
 // commonAnswers are the failures that come from the surface which all operations share, so that no handler has to name them.
-func commonAnswers() []commonAnswer {
+func commonAnswers() []commonAnswer { return append(refusals(), laterAnswers()...) }
+
+// refusals are the common failures that are for the client to mend.
+func refusals() []commonAnswer {
 	return []commonAnswer{
 		{
 			status: http.StatusBadRequest, name: "InvalidKeyOrBody", applies: takesKey,
@@ -110,6 +113,12 @@ func commonAnswers() []commonAnswer {
 			description: "`validation-failed`: the request has invalid or unknown query parameters, or a body although it takes none; all " +
 				"faults are in `errors`.",
 		},
+	}
+}
+
+// laterAnswers are the common failures that say nothing of the request: it may succeed later.
+func laterAnswers() []commonAnswer {
+	return []commonAnswer{
 		{
 			status: http.StatusTooManyRequests, name: "QuotaExceeded", applies: needsToken,
 			description: "`quota-exceeded`: the token has made too many requests, or the client's address has shown too many bad tokens.",
