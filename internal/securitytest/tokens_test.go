@@ -31,7 +31,9 @@ func try(c e2e.Client, method, path string) e2e.Answer {
 }
 
 func codeOf(a e2e.Answer) string {
-	var problem struct{ Code string }
+	var problem struct {
+		Code string `json:"code"`
+	}
 	_ = json.Unmarshal(a.Body, &problem)
 	return strconv.Itoa(a.Status) + " " + problem.Code
 }
