@@ -50,7 +50,7 @@ type usageError struct{ error }
 
 func commands() []command {
 	return []command{
-		serveCommand(), demoCommand(), migrateCommand(), accountCreateCommand(), tokenCreateCommand(), keysCreateCommand(), keysRotateCommand(),
+		serveCommand(), demoCommand(), migrateCommand(), accountCreateCommand(), tokenCreateCommand(), tokenRevokeCommand(), keysCreateCommand(), keysRotateCommand(),
 		healthcheckCommand(), versionCommand(),
 	}
 }

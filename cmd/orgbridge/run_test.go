@@ -19,6 +19,8 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/orgbridge/orgbridge/internal/e2e"
+	"github.com/orgbridge/orgbridge/internal/store"
+	"github.com/orgbridge/orgbridge/internal/store/storetest"
 )
 
 // result is what a command did.
@@ -176,6 +178,41 @@ func TestAccountAndTokenPrintNothingElse(t *testing.T) {
 		got := runCommand(t, env, append([]string{"token", "create"}, args...)...)
 		if got.code != exitOK || !strings.HasPrefix(got.stdout, "orgb_") || strings.ContainsAny(strings.TrimSuffix(got.stdout, "\n"), " \n") {
 			t.Errorf("%v: %+v", args, got)
+		}
+	}
+}
+
+func TestTokenRevokeRefusesWhatIsNotThere(t *testing.T) {
+	t.Parallel()
+	env := sqliteEnv(t)
+	if got := runCommand(t, env, "migrate"); got.code != exitOK {
+		t.Fatalf("%+v", got)
+	}
+	account := strings.TrimSpace(runCommand(t, env, "account", "create", "My company").stdout)
+	runCommand(t, env, "token", "create", "--account", account, "--role", "admin", "--name", "first")
+	runCommand(t, env, "token", "create", "--role", "operator", "--name", "first")
+	path := strings.TrimPrefix(env["ORGBRIDGE_DATABASE_URL"], "sqlite://")
+	db, err := store.Open(t.Context(), "sqlite://"+path, store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := func(role string) string {
+		return storetest.Value[string](t, db, "SELECT id FROM tokens WHERE role = '"+role+"'")
+	}
+	admin, operator := id("admin"), id("operator")
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		args []string
+		code int
+	}{
+		{[]string{admin}, exitFailed}, {[]string{"--account", account, operator}, exitFailed}, {[]string{"x"}, exitFailed}, {nil, exitUsage},
+		{[]string{"--account", account, admin}, exitOK}, {[]string{"--account", account, admin}, exitFailed},
+		{[]string{operator}, exitOK}, {[]string{operator}, exitFailed},
+	} {
+		if got := runCommand(t, env, append([]string{"token", "revoke"}, c.args...)...); got.code != c.code {
+			t.Errorf("%v: %+v", c.args, got)
 		}
 	}
 }

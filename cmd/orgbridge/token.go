@@ -65,3 +65,32 @@ func checkTokenFlags(role account.Role, accountID, name string, expires time.Dur
 		return nil
 	}
 }
+
+func tokenRevokeCommand() command {
+	return command{
+		name:     "token revoke",
+		operands: []string{"ID"},
+		summary:  "Revoke an API token",
+		details: "From then on it opens nothing, on any node. GET /api/v1/me tells the id of a token that is at hand; GET /api/v1/tokens\n" +
+			"lists those of an account.",
+		examples: []string{
+			"orgbridge token revoke --account ID 0198c5d0-5a4e-7c3b-9d2e-6f1a2b3c4d5f",
+			"orgbridge token revoke 0198c5d0-5a4e-7c3b-9d2e-6f1a2b3c4d5f",
+		},
+		variables: []config.Variable{config.DatabaseURL, config.LogLevel, config.LogFormat},
+		prepare: func(fs *flag.FlagSet) action {
+			accountID := fs.String("account", "", "`ID` of the token's account; left out for an operator's")
+			return func(ctx context.Context, in invocation) (err error) {
+				db, err := openDatabase(ctx, in.config, newLogger(in))
+				if err != nil {
+					return err
+				}
+				defer func() { err = errors.Join(err, db.Close()) }()
+				if *accountID == "" {
+					return db.RevokeOperatorToken(ctx, in.operands[0])
+				}
+				return db.RevokeToken(ctx, *accountID, in.operands[0], event.Actor{})
+			}
+		},
+	}
+}

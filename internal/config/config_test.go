@@ -4,6 +4,7 @@ import (
 	"flag"
 	"io"
 	"log/slog"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -16,7 +17,7 @@ import (
 
 var all = []config.Variable{
 	config.Addr, config.DatabaseURL, config.Keyset, config.ITGlueUSURL, config.ITGlueEUURL, config.ITGlueAUURL,
-	config.ITGlueRequestsPer5Minutes, config.CORSOrigins, config.LogLevel, config.LogFormat,
+	config.ITGlueRequestsPer5Minutes, config.RequestsPerMinute, config.FailedAuthenticationsPerMinute, config.TrustedProxies, config.CORSOrigins, config.LogLevel, config.LogFormat,
 }
 
 func parse(t *testing.T, env map[string]string, args ...string) (config.Config, error) {
@@ -38,9 +39,9 @@ func TestDefaults(t *testing.T) {
 	}
 	want := config.Config{
 		Addr: "127.0.0.1:8080", DatabaseURL: "sqlite://orgbridge.db", ITGlueURLs: map[itglue.Region]string{},
-		ITGlueRequestsPer5Minutes: 3000, LogLevel: slog.LevelInfo, LogFormat: "text",
+		ITGlueRequestsPer5Minutes: 3000, RequestsPerMinute: 6000, FailedAuthenticationsPerMinute: 60, LogLevel: slog.LevelInfo, LogFormat: "text",
 	}
-	if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(config.Config{})); diff != "" {
+	if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(config.Config{}), cmpopts.EquateComparable(netip.Prefix{})); diff != "" {
 		t.Error("mismatch (-want, +got)\n" + diff)
 	}
 	for _, v := range all {
@@ -59,9 +60,11 @@ func TestEverythingGiven(t *testing.T) {
 		"ORGBRIDGE_ITGLUE_US_URL":                 "http://127.0.0.1:1/",
 		"ORGBRIDGE_ITGLUE_EU_URL":                 "http://127.0.0.1:2/base",
 		"ORGBRIDGE_ITGLUE_REQUESTS_PER_5_MINUTES": "10",
-		"ORGBRIDGE_CORS_ORIGINS":                  "https://app.example.com, http://localhost:5173,https://[::1]:8443",
-		"ORGBRIDGE_LOG_LEVEL":                     "warn",
-		"ORGBRIDGE_LOG_FORMAT":                    "json",
+		"ORGBRIDGE_REQUESTS_PER_MINUTE":           "0", "ORGBRIDGE_FAILED_AUTHENTICATIONS_PER_MINUTE": "7",
+		"ORGBRIDGE_TRUSTED_PROXIES": "10.1.2.3/8, 192.0.2.7,fd00::/8",
+		"ORGBRIDGE_CORS_ORIGINS":    "https://app.example.com, http://localhost:5173,https://[::1]:8443",
+		"ORGBRIDGE_LOG_LEVEL":       "warn",
+		"ORGBRIDGE_LOG_FORMAT":      "json",
 	}, "--addr", "[::1]:0", "--itglue-au-url=https://au.example")
 	if err != nil {
 		t.Fatal(err)
@@ -71,11 +74,14 @@ func TestEverythingGiven(t *testing.T) {
 		ITGlueURLs: map[itglue.Region]string{
 			itglue.RegionUS: "http://127.0.0.1:1", itglue.RegionEU: "http://127.0.0.1:2/base", itglue.RegionAU: "https://au.example",
 		},
-		ITGlueRequestsPer5Minutes: 10,
-		CORSOrigins:               []string{"https://app.example.com", "http://localhost:5173", "https://[::1]:8443"},
-		LogLevel:                  slog.LevelWarn, LogFormat: "json",
+		ITGlueRequestsPer5Minutes: 10, FailedAuthenticationsPerMinute: 7,
+		TrustedProxies: []netip.Prefix{
+			netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.7/32"), netip.MustParsePrefix("fd00::/8"),
+		},
+		CORSOrigins: []string{"https://app.example.com", "http://localhost:5173", "https://[::1]:8443"},
+		LogLevel:    slog.LevelWarn, LogFormat: "json",
 	}
-	if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(config.Config{})); diff != "" {
+	if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(config.Config{}), cmpopts.EquateComparable(netip.Prefix{})); diff != "" {
 		t.Error("mismatch (-want, +got)\n" + diff)
 	}
 	for _, v := range all {
@@ -88,10 +94,13 @@ func TestEverythingGiven(t *testing.T) {
 func TestMalformedValueNamesItsVariable(t *testing.T) {
 	t.Parallel()
 	for variable, values := range map[string][]string{
-		"ADDR":                          {"8080", "localhost", "localhost:http", "a:65536", "a:-1"},
-		"DATABASE_URL":                  {"mysql://a", "orgbridge.db", "sqlite://", "sqlite://a?b=c", "postgres://a:%zz@b", "://"},
-		"ITGLUE_US_URL":                 {"api.itglue.com", "ftp://a", "http://", "http://u:p@a", "http://a?b", "http://a#b", "http://%zz"},
-		"ITGLUE_REQUESTS_PER_5_MINUTES": {"0", "-1", "1.5", "many"},
+		"ADDR":                              {"8080", "localhost", "localhost:http", "a:65536", "a:-1"},
+		"DATABASE_URL":                      {"mysql://a", "orgbridge.db", "sqlite://", "sqlite://a?b=c", "postgres://a:%zz@b", "://"},
+		"ITGLUE_US_URL":                     {"api.itglue.com", "ftp://a", "http://", "http://u:p@a", "http://a?b", "http://a#b", "http://%zz"},
+		"ITGLUE_REQUESTS_PER_5_MINUTES":     {"0", "-1", "1.5", "many"},
+		"REQUESTS_PER_MINUTE":               {"-1", "1.5", "many", "1000000001", "99999999999999999999"},
+		"FAILED_AUTHENTICATIONS_PER_MINUTE": {"-1", "x"},
+		"TRUSTED_PROXIES":                   {"proxy.example", "10.0.0.0/33", "10.0.0.1,", "10.0.0.1 10.0.0.2", "fe80::1%eth0", "*"},
 		"CORS_ORIGINS": {
 			"*", "null", "app.example.com", "https://*.example.com", "https://app.example.com/", "https://App.example.com", "https://u@a.example",
 			"https://a.example?b", "https://a.example#b", "https://a.example:443", "http://a.example:80", "https://a.example:", "ftp://a.example",

@@ -164,6 +164,21 @@ func (s *Store) RevokeToken(ctx context.Context, accountID, id string, by event.
 	})
 }
 
+// RevokeOperatorToken is [Store.RevokeToken] for a token of an operator, who is in no account and has no log of events.
+func (s *Store) RevokeOperatorToken(ctx context.Context, id string) error {
+	if !isID(id) {
+		return noToken()
+	}
+	return s.inTx(ctx, "revoke an operator's token", func(tx *gorm.DB) error {
+		revoked := acrossAccounts(tx).Model(&tokenRow{}).Where("id = ?", id).Where("account_id IS NULL").Where("revoked_at IS NULL").
+			Update("revoked_at", s.now())
+		if revoked.Error == nil && revoked.RowsAffected == 0 {
+			return noToken()
+		}
+		return revoked.Error
+	})
+}
+
 // TouchToken notes the last use, unless one is noted that is no longer ago than the precision: of many requests at the same time one
 // writes. A token that is gone is not noted.
 func (s *Store) TouchToken(ctx context.Context, id string, at time.Time, precision time.Duration) error {

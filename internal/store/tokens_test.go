@@ -109,6 +109,28 @@ func TestARevokedTokenIsGoneAndItsFactIsTold(t *testing.T) {
 	})
 }
 
+func TestOperatorsTokensAreRevokedApart(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, s *store.Store) {
+		t.Helper()
+		ctx, admin, operator := t.Context(), newToken(t, storetest.Account(t, s), "x"), newToken(t, "", "x")
+		operator.Role = account.Operator
+		ok(t, s.CreateToken(ctx, admin, event.Actor{}))
+		ok(t, s.CreateToken(ctx, operator, event.Actor{}))
+		for _, id := range []string{admin.ID, noSuchID, "x"} {
+			wantCode(t, s.RevokeOperatorToken(ctx, id), errs.NotFound)
+		}
+		wantCode(t, s.RevokeToken(ctx, admin.AccountID, operator.ID, event.Actor{}), errs.NotFound)
+		ok(t, s.RevokeOperatorToken(ctx, operator.ID))
+		wantCode(t, s.RevokeOperatorToken(ctx, operator.ID), errs.NotFound)
+		got, err := s.TokenBySecretHash(ctx, operator.SecretHash)
+		ok(t, err)
+		if got.RevokedAt == nil {
+			t.Error("it opens still")
+		}
+	})
+}
+
 func TestAPI6TheLastPlaceForATokenIsTakenOnce(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
