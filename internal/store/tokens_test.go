@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -131,31 +130,47 @@ func TestOperatorsTokensAreRevokedApart(t *testing.T) {
 	})
 }
 
+// takeAtOnce has many make a token at the same time, and returns the ids of those that were made. The others have to be refused.
+func takeAtOnce(t *testing.T, s *store.Store, accountID string, n int) (made []string) {
+	t.Helper()
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	start := make(chan struct{})
+	for range n {
+		token := newToken(t, accountID, "x")
+		all.Go(func() {
+			<-start
+			err := s.CreateToken(t.Context(), token, event.Actor{})
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case err == nil:
+				made = append(made, token.ID)
+			case !errs.Is(err, errs.TooManyTokens):
+				t.Error(err)
+			}
+		})
+	}
+	close(start)
+	all.Wait()
+	return made
+}
+
 func TestAPI6TheLastPlaceForATokenIsTakenOnce(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		t.Helper()
 		id := storetest.Account(t, s)
 		manyTokens(t, s, id, account.MaxTokens-1)
-		var made, refused atomic.Int32
-		var all sync.WaitGroup
-		for range 4 {
-			token := newToken(t, id, "x")
-			all.Go(func() {
-				switch err := s.CreateToken(t.Context(), token, event.Actor{}); {
-				case err == nil:
-					made.Add(1)
-				case errs.Is(err, errs.TooManyTokens):
-					refused.Add(1)
-				default:
-					t.Error(err)
-				}
-			})
+		for range 5 {
+			made := takeAtOnce(t, s, id, 12)
+			if len(made) != 1 {
+				t.Fatalf("%d took the last place", len(made))
+			}
+			ok(t, s.RevokeToken(t.Context(), id, made[0], event.Actor{}))
 		}
-		all.Wait()
-		if made.Load() != 1 || refused.Load() != 3 {
-			t.Errorf("%d were made and %d refused", made.Load(), refused.Load())
-		}
+		ok(t, s.CreateToken(t.Context(), newToken(t, id, "x"), event.Actor{}))
+		wantCode(t, s.CreateToken(t.Context(), newToken(t, id, "x"), event.Actor{}), errs.TooManyTokens)
 		ok(t, s.CreateToken(t.Context(), newToken(t, storetest.Account(t, s), "x"), event.Actor{})) // another account's
 		rows, err := s.Tokens(t.Context(), id, account.Filter{Limit: 1})
 		ok(t, err)
