@@ -50,8 +50,8 @@ type usageError struct{ error }
 
 func commands() []command {
 	return []command{
-		serveCommand(), demoCommand(), migrateCommand(), accountCreateCommand(), tokenCreateCommand(), tokenRevokeCommand(), keysCreateCommand(), keysRotateCommand(),
-		healthcheckCommand(), versionCommand(),
+		serveCommand(), demoCommand(), migrateCommand(), accountCreateCommand(), tokenCreateCommand(), tokenRevokeCommand(),
+		keysCreateCommand(), keysRotateCommand(), healthcheckCommand(), versionCommand(),
 	}
 }
 
