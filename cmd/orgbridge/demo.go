@@ -34,11 +34,11 @@ func demoCommand() command {
 		summary: "Try it out: everything in one process, with a simulated IT Glue and sample data",
 		details: "Prints an address, a token and three commands to paste. Nothing outside this machine is called, and nothing is left\n" +
 			"behind after Ctrl-C or SIGTERM. When the default address is taken, a free port is used.",
-		examples:  []string{"orgbridge demo"},
+		examples: []string{"orgbridge demo"},
 		variables: []config.Variable{
 			config.Addr, config.RequestsPerMinute, config.FailedAuthenticationsPerMinute, config.LogLevel, config.LogFormat,
 		},
-		prepare:   func(*flag.FlagSet) action { return demo },
+		prepare: func(*flag.FlagSet) action { return demo },
 	}
 }
 
