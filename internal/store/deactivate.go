@@ -73,6 +73,7 @@ func (s *Store) recordRemovals(tx *gorm.DB, accountID string, by event.Actor, n 
 	if s.pool != nil { // which does not guess types
 		object, kind = "json_build_object", func(name string) string { return "CAST(? AS " + name + ")" }
 	}
+	//sqlcheck:constant the functions give the words and types of the two databases
 	recorded := tx.Exec(`INSERT INTO events (account_id, seq, type, at, token_id, token_name, organization_id, organization_name,
 			itglue_id, itglue_name, before, after, detail)
 		SELECT m.account_id, `+kind("bigint")+` - 1 + row_number() OVER (ORDER BY o.name_folded, o.id), `+kind("text")+`,
