@@ -71,7 +71,7 @@ func connectMany(b *testing.B, s *e2e.Site, db *store.Store) (tokens []string) {
 	e2e.Terminated(b, server)
 	model := storetest.Value[string](b, db, "SELECT account_id::text FROM integrations")
 	service := integration.NewService(integration.Config{
-		Store: db, Keyset: s.Keyset(), Starter: nobody{}, Now: now, Logger: slog.New(slog.DiscardHandler),
+		Store: db, Sealed: db, Keyset: s.Keyset(), Starter: nobody{}, Now: now, Logger: slog.New(slog.DiscardHandler),
 		ITGlue: integration.NewDialer(map[itglue.Region]string{itglue.RegionUS: s.Sim.Base}, 0),
 	})
 	e2e.InParallel(nightAccounts-1, func(i int) {

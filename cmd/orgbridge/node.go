@@ -52,10 +52,25 @@ func newNode(ctx context.Context, c config.Config, r roles, logger *slog.Logger)
 	if n.db, err = openDatabase(ctx, c, logger); err != nil {
 		return nil, err
 	}
+	if err := n.examineKeys(ctx, keyset); err != nil {
+		return nil, errors.Join(err, n.db.Close())
+	}
 	if err := n.wire(c, r, keyset); err != nil { //nolint:contextcheck // handlers have the context of their request
 		return nil, errors.Join(err, n.db.Close())
 	}
 	return n, nil
+}
+
+// examineKeys tells the operator when stored keys cannot be opened. Everything else is served all the same.
+func (n *node) examineKeys(ctx context.Context, keyset *seal.Keyset) error {
+	found, err := integration.Examine(ctx, n.db, keyset)
+	if err != nil || found.Unreadable == 0 {
+		return err
+	}
+	n.logger.ErrorContext(ctx, "stored IT Glue keys cannot be opened with this keyset: "+
+		"their accounts are served without IT Glue until the keyset is put right, or the keys are given up with: orgbridge keys discard",
+		"unreadable", found.Unreadable, "readable", found.Readable, "variable", config.Prefix+string(config.Keyset))
+	return nil
 }
 
 // wire connects everything. Services enqueue syncs; the runner, which works them, needs no service that does.
@@ -63,7 +78,7 @@ func (n *node) wire(c config.Config, r roles, keyset *seal.Keyset) (err error) {
 	dialer := integration.NewDialer(
 		c.ITGlueURLs, c.ITGlueRequestsPer5Minutes, integration.Sharing(n.db, c.ITGlueRequestsPer5Minutes),
 	)
-	connections := integration.NewService(integration.Config{Store: n.db, Keyset: keyset, ITGlue: dialer, Now: now, Logger: n.logger})
+	connections := integration.NewService(integration.Config{Store: n.db, Sealed: n.db, Keyset: keyset, ITGlue: dialer, Now: now, Logger: n.logger})
 	runs := orgsync.RunnerConfig{Syncs: n.db, State: n.db, Releases: n.db, Connections: connections, Now: now, Logger: n.logger}
 	work := jobs.Config{
 		Pool: n.db.PostgresPool(), SQLite: n.db.SQLite(), Workers: r.workers, Sweeps: n.db,

@@ -51,7 +51,7 @@ type usageError struct{ error }
 func commands() []command {
 	return []command{
 		serveCommand(), demoCommand(), migrateCommand(), accountCreateCommand(), tokenCreateCommand(), tokenRevokeCommand(),
-		keysCreateCommand(), keysRotateCommand(), healthcheckCommand(), versionCommand(),
+		keysCreateCommand(), keysRotateCommand(), keysDiscardCommand(), healthcheckCommand(), versionCommand(),
 	}
 }
 

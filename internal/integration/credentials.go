@@ -46,7 +46,7 @@ func (s *Service) try(ctx context.Context, accountID string, c Change) (*credent
 			return nil, err
 		}
 	}
-	tried.sealed, err = s.sealKey(tried.key, tried.triedFor)
+	tried.sealed, err = s.sealKey(ctx, tried.key, tried.triedFor)
 	return tried, err
 }
 

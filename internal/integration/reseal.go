@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/orgbridge/orgbridge/internal/errs"
 	"github.com/orgbridge/orgbridge/internal/seal"
 )
 
@@ -17,6 +16,10 @@ type SealedStore interface {
 	SealedOtherwise(ctx context.Context, prefix []byte, after string, limit int) ([]Integration, error)
 	// ReplaceSealedKey stores the same key sealed anew, unless the stored one is another by now.
 	ReplaceSealedKey(ctx context.Context, in Integration, sealed []byte) error
+	// SealedSamples returns one integration for each sealing key that stored keys are sealed with.
+	SealedSamples(ctx context.Context) ([]SealedSample, error)
+	// DiscardKey gives a stored key up and has a person asked for it, unless the stored one is another by now.
+	DiscardKey(ctx context.Context, in Integration) error
 }
 
 // Resealed is what became of the stored keys.
@@ -52,15 +55,4 @@ func Reseal(ctx context.Context, store SealedStore, keyset *seal.Keyset, primary
 			done.Keys++
 		}
 	}
-}
-
-// sealKey seals a key for its integration. It answers [errs.Unavailable] when the keyset cannot be read: what is sealed with a key that
-// is only in memory is lost with the process.
-func (s *Service) sealKey(apiKey string, in Integration) ([]byte, error) {
-	sealed, err := s.Keyset.Seal(apiKey, keyOwner(in))
-	if err != nil {
-		return nil, errs.New(errs.Unavailable,
-			"The IT Glue key cannot be sealed by this server. Its operator has to look at the keyset.").Because(err)
-	}
-	return sealed, nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -33,6 +34,7 @@ type SyncStarter interface {
 // Config is what a [Service] needs.
 type Config struct {
 	Store   Store
+	Sealed  SealedStore
 	Keyset  *seal.Keyset
 	ITGlue  *Dialer
 	Starter SyncStarter
@@ -43,6 +45,8 @@ type Config struct {
 // Service connects accounts to IT Glue.
 type Service struct {
 	Config
+
+	vouched atomic.Value // the mark of the sealing key that is known to be of this database
 }
 
 // NewService returns a service.
@@ -79,7 +83,7 @@ func (s *Service) connect(
 	if in.Daily, err = defaultDaily().planned(in.ConnectedAt); err != nil {
 		return Integration{}, err
 	}
-	if in.SealedKey, err = s.sealKey(apiKey, in); err != nil {
+	if in.SealedKey, err = s.sealKey(ctx, apiKey, in); err != nil {
 		return Integration{}, err
 	}
 	initial := InitialSync{ID: newID(), By: by}
@@ -252,11 +256,18 @@ func (s *Service) stillConnected(ctx context.Context, then Integration) error {
 	return nil
 }
 
+// DiscardedKey says what became of a key that nobody can open any more.
+const DiscardedKey = "The IT Glue key was lost. Give it again."
+
 // ErrUnreadableKey is behind the [errs.Unavailable] of a stored key that cannot be opened.
 var ErrUnreadableKey = errors.New("the stored IT Glue key cannot be opened")
 
-// openKey returns the integration's key, or [errs.Unavailable] because of [ErrUnreadableKey].
+// openKey returns the integration's key, or [errs.Unavailable] because of [ErrUnreadableKey], or [errs.ITGlueKeyRejected] when it has been
+// given up.
 func (s *Service) openKey(in Integration) (string, error) {
+	if len(in.SealedKey) == 0 {
+		return "", errs.New(errs.ITGlueKeyRejected, DiscardedKey)
+	}
 	apiKey, err := s.Keyset.Open(in.SealedKey, keyOwner(in))
 	if err != nil {
 		return "", errs.New(errs.Unavailable,

@@ -61,7 +61,7 @@ func newBundle(t *testing.T, s *store.Store) *bundle {
 		t.Fatal(err)
 	}
 	b.service = integration.NewService(integration.Config{
-		Store: s, Keyset: keyset, Starter: b.starter, Now: storetest.Now, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
+		Store: s, Sealed: s, Keyset: keyset, Starter: b.starter, Now: storetest.Now, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
 		ITGlue: integration.NewDialer(map[itglue.Region]string{
 			itglue.RegionUS: b.us.URL, itglue.RegionEU: b.eu.URL, itglue.RegionAU: "http://127.0.0.1:1",
 		}, 0),

@@ -126,7 +126,7 @@ func newWorld(t *testing.T, s *store.Store) *world {
 	w.ok(err)
 	logger := slog.New(slog.NewTextHandler(w.log, nil))
 	w.connections = integration.NewService(integration.Config{
-		Store: s, Keyset: keyset, Starter: noStarter{}, Now: storetest.Now, Logger: logger,
+		Store: s, Sealed: s, Keyset: keyset, Starter: noStarter{}, Now: storetest.Now, Logger: logger,
 		ITGlue: integration.NewDialer(map[itglue.Region]string{itglue.RegionUS: w.itglue.URL}, 0),
 	})
 	w.service = organization.NewService(organization.Config{

@@ -64,7 +64,7 @@ func newWorld(t *testing.T, s *store.Store, now func() time.Time) *world {
 	w.ok(err)
 	logger := slog.New(slog.NewTextHandler(t.Output(), nil))
 	w.integrations = integration.NewService(integration.Config{
-		Store: s, Keyset: sealer, Starter: started{}, Now: now, Logger: logger,
+		Store: s, Sealed: s, Keyset: sealer, Starter: started{}, Now: now, Logger: logger,
 		ITGlue: integration.NewDialer(map[itglue.Region]string{
 			itglue.RegionUS: w.itglue.URL, itglue.RegionEU: "http://127.0.0.1:1", itglue.RegionAU: "http://127.0.0.1:1",
 		}, 0),

@@ -21,6 +21,7 @@ type Keyset struct {
 	mu        sync.Mutex
 	raw       []byte
 	primitive tink.AEAD
+	marks     map[string]bool // those of its keys
 }
 
 // Load reads a keyset from a file, or from "env:" followed by the base64 of one. Errors never tell anything of its contents.
@@ -51,7 +52,7 @@ func (k *Keyset) current() (tink.AEAD, error) {
 	if err != nil {
 		return nil, errors.New("the keyset holds no usable AEAD key")
 	}
-	k.raw, k.primitive = raw, primitive
+	k.raw, k.primitive, k.marks = raw, primitive, marks(handle)
 	return primitive, nil
 }
 
@@ -60,6 +61,24 @@ func (k *Keyset) known() tink.AEAD {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.primitive
+}
+
+func marks(handle *keyset.Handle) map[string]bool {
+	known := make(map[string]bool, handle.Len())
+	for i := range handle.Len() {
+		if entry, err := handle.Entry(i); err == nil {
+			known[string(prefix(entry.KeyID()))] = true
+		}
+	}
+	return known
+}
+
+// Knows tells whether the value was sealed with a key of this keyset, by its mark alone: it may be damaged.
+func (k *Keyset) Knows(sealed []byte) bool {
+	_, _ = k.current() // what cannot be read now is judged by what was read last
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.marks[string(Mark(sealed))]
 }
 
 func parse(raw []byte) (*keyset.Handle, error) {

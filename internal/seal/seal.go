@@ -20,6 +20,12 @@ import (
 // envPrefix marks a keyset reference that carries the keyset itself, in base64.
 const envPrefix = "env:"
 
+// markLength is how much of a sealed value tells with which key it was sealed.
+const markLength = 5
+
+// Mark is what everything begins with that is sealed with the same key as this.
+func Mark(sealed []byte) []byte { return sealed[:min(markLength, len(sealed))] }
+
 func read(ref string) ([]byte, error) {
 	encoded, inline := strings.CutPrefix(ref, envPrefix)
 	if !inline {

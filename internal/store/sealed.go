@@ -16,13 +16,53 @@ const prefixLength = 5
 func (s *Store) SealedOtherwise(ctx context.Context, prefix []byte, after string, limit int) (found []integration.Integration, err error) {
 	var rows []integrationRow
 	err = s.read(ctx, "find keys to seal anew", func(tx *gorm.DB) error {
-		q := acrossAccounts(tx).Where("substr(sealed_key, 1, ?) <> ?", prefixLength, prefix)
+		q := acrossAccounts(tx).Where("substr(sealed_key, 1, ?) <> ?", prefixLength, prefix).Where("length(sealed_key) > 0")
 		if after != "" {
 			q = q.Where("account_id > ?", after)
 		}
 		return q.Order("account_id").Limit(limit).Find(&rows).Error
 	})
 	return convert(rows, integrationRow.integration), err
+}
+
+// SealedSamples returns one integration for each sealing key that stored keys are sealed with.
+func (s *Store) SealedSamples(ctx context.Context) (samples []integration.SealedSample, err error) {
+	err = s.read(ctx, "find sealing keys", func(tx *gorm.DB) error {
+		var groups []struct {
+			AccountID string
+			Keys      int
+		}
+		err := acrossAccounts(tx).Model(&integrationRow{}).Select("min(CAST(account_id AS text)) AS account_id, count(*) AS keys").
+			Where("length(sealed_key) > 0").Group("substr(sealed_key, 1, 5)").Scan(&groups).Error
+		if err != nil {
+			return err
+		}
+		samples = make([]integration.SealedSample, len(groups))
+		for i, g := range groups {
+			var row integrationRow
+			if err := tx.Where("account_id = ?", g.AccountID).Take(&row).Error; err != nil {
+				return err
+			}
+			samples[i] = integration.SealedSample{Integration: row.integration(), Keys: g.Keys}
+		}
+		return nil
+	})
+	return samples, err
+}
+
+// DiscardKey gives a stored key up and has a person asked for it, unless the stored one is another by now.
+func (s *Store) DiscardKey(ctx context.Context, in integration.Integration) error {
+	return s.inTx(ctx, "give a key up", func(tx *gorm.DB) error {
+		given := integrationOf(tx, in.AccountID).Where("id = ?", in.ID).Where("sealed_key = ?", in.SealedKey).Update("sealed_key", []byte{})
+		if given.Error != nil || given.RowsAffected == 0 {
+			return given.Error
+		}
+		facts, err := s.rejectCredentials(tx, in.AccountID, integration.DiscardedKey)
+		if err != nil {
+			return err
+		}
+		return s.record(tx, in.AccountID, facts...)
+	})
 }
 
 // ReplaceSealedKey stores the same key sealed anew, unless the stored one is another by now. Nothing has happened for the account, so it
