@@ -14,8 +14,8 @@ func keysDiscardCommand() command {
 	return command{
 		name:    "keys discard",
 		summary: "Give up the stored IT Glue keys that the keyset cannot open",
-		details: "For a keyset that is lost for good. The accounts keep their mappings and everything else, and are asked for their keys. A key\n" +
-			"that has been given up is gone, also for the right keyset: without --confirm this only counts them.",
+		details: "For a keyset that is lost for good. The accounts keep their mappings and everything else, and are asked for their keys.\n" +
+			"A key that has been given up is gone, also for the right keyset: without --confirm this only counts them.",
 		examples:  []string{"orgbridge keys discard", "orgbridge keys discard --confirm"},
 		variables: []config.Variable{config.DatabaseURL, config.Keyset, config.LogLevel, config.LogFormat},
 		prepare: func(fs *flag.FlagSet) action {

@@ -78,7 +78,9 @@ func (n *node) wire(c config.Config, r roles, keyset *seal.Keyset) (err error) {
 	dialer := integration.NewDialer(
 		c.ITGlueURLs, c.ITGlueRequestsPer5Minutes, integration.Sharing(n.db, c.ITGlueRequestsPer5Minutes),
 	)
-	connections := integration.NewService(integration.Config{Store: n.db, Sealed: n.db, Keyset: keyset, ITGlue: dialer, Now: now, Logger: n.logger})
+	connections := integration.NewService(integration.Config{
+		Store: n.db, Sealed: n.db, Keyset: keyset, ITGlue: dialer, Now: now, Logger: n.logger,
+	})
 	runs := orgsync.RunnerConfig{Syncs: n.db, State: n.db, Releases: n.db, Connections: connections, Now: now, Logger: n.logger}
 	work := jobs.Config{
 		Pool: n.db.PostgresPool(), SQLite: n.db.SQLite(), Workers: r.workers, Sweeps: n.db,

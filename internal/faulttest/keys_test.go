@@ -64,6 +64,18 @@ func unreadable(t *testing.T, s *e2e.Site, server *e2e.Server, k customer) {
 	}
 }
 
+// refusesKeys demands that no key is stored, neither for this account nor for another one.
+func refusesKeys(t *testing.T, s *e2e.Site, server *e2e.Server, k customer) {
+	t.Helper()
+	body := map[string]any{"apiKey": e2e.SimKey, "region": "us", "force": true}
+	problem := e2e.Call[e2e.ProblemView](server.Client(k.token), http.MethodPatch, "/integrations/itglue", body, http.StatusServiceUnavailable)
+	delete(body, "force")
+	other := e2e.Call[e2e.ProblemView](server.Client(s.NewAccount()), http.MethodPost, "/integrations/itglue/connect", body, http.StatusServiceUnavailable)
+	if !strings.Contains(problem.Detail, "cannot be sealed") || problem.Detail != other.Detail {
+		t.Errorf("%q and %q", problem.Detail, other.Detail)
+	}
+}
+
 func readable(t *testing.T, server *e2e.Server, k customer) {
 	t.Helper()
 	e2e.Call[any](server.Client(k.token), http.MethodPost, "/mappings/"+k.organizationID+"/sync", nil, http.StatusOK)
@@ -108,7 +120,11 @@ func TestF49WrongKeysetServesAllButITGlueAndMissingOneNothing(t *testing.T) {
 		other := filepath.Join(t.TempDir(), "other.json")
 		s.CLI("keys", "create", "--out", other)
 		wrong := s.With("ORGBRIDGE_KEYSET=" + other).Serve()
+		if said := wrong.Out.String(); !strings.Contains(said, "stored IT Glue keys cannot be opened") || !strings.Contains(said, "unreadable=1 readable=0") {
+			t.Errorf("the start said %s", said)
+		}
 		unreadable(t, s, wrong, k)
+		refusesKeys(t, s, wrong, k)
 		e2e.Terminated(t, wrong)
 		if !bytes.Equal(before, sealedKey(t, d, k.accountID)) {
 			t.Error("the sealed key was overwritten")
