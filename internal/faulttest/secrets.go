@@ -48,7 +48,7 @@ func KeyOwner(accountID, integrationID string) string {
 // CheckSecret is I13: the secret is nowhere in the bytes of the database, nor in any of the texts, such as logs and answers.
 func (d *Database) CheckSecret(tb testing.TB, secret string, texts ...string) {
 	tb.Helper()
-	for name, content := range d.dump(tb) {
+	for name, content := range d.Dump(tb) {
 		if bytes.Contains(content, []byte(secret)) || bytes.Contains(content, []byte(hex.EncodeToString([]byte(secret)))) {
 			tb.Errorf("I13, no secret in the clear: it is in %s", name)
 		}
@@ -60,8 +60,8 @@ func (d *Database) CheckSecret(tb testing.TB, secret string, texts ...string) {
 	}
 }
 
-// dump returns all that the database holds: the files of SQLite, or what pg_dump writes.
-func (d *Database) dump(tb testing.TB) map[string][]byte {
+// Dump returns all that the database holds: the files of SQLite, or what pg_dump writes.
+func (d *Database) Dump(tb testing.TB) map[string][]byte {
 	tb.Helper()
 	if !d.SQLite {
 		out, err := exec.CommandContext(tb.Context(), storetest.Tool(tb, "pg_dump"), "--dbname="+d.URL).Output()

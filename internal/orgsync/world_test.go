@@ -2,9 +2,12 @@ package orgsync_test
 
 import (
 	"context"
+	"encoding/base64"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -54,17 +57,33 @@ func eachWorld(t *testing.T, scenario func(w *world)) {
 	})
 }
 
+// keyset is that of all worlds: there may be several in a database.
+var keyset = sync.OnceValues(func() (*seal.Keyset, error) {
+	dir, err := os.MkdirTemp("", "orgsync-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "keyset.json")
+	if err := seal.Create(path); err != nil {
+		return nil, err
+	}
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return seal.Load("env:" + base64.StdEncoding.EncodeToString(raw))
+})
+
 func newWorld(t *testing.T, s *store.Store, now func() time.Time) *world {
 	t.Helper()
 	w := &world{t: t, store: s, itglue: itgluetest.StartTB(t, itgluetest.WithKey(apiKey)), accountID: storetest.Account(t, s)}
 	w.token = event.Actor{TokenID: storetest.ID(t), TokenName: "test"}
-	keyset := filepath.Join(t.TempDir(), "keyset.json")
-	w.ok(seal.Create(keyset))
-	sealer, err := seal.Load(keyset)
+	keyset, err := keyset()
 	w.ok(err)
 	logger := slog.New(slog.NewTextHandler(t.Output(), nil))
 	w.integrations = integration.NewService(integration.Config{
-		Store: s, Sealed: s, Keyset: sealer, Starter: started{}, Now: now, Logger: logger,
+		Store: s, Sealed: s, Keyset: keyset, Starter: started{}, Now: now, Logger: logger,
 		ITGlue: integration.NewDialer(map[itglue.Region]string{
 			itglue.RegionUS: w.itglue.URL, itglue.RegionEU: "http://127.0.0.1:1", itglue.RegionAU: "http://127.0.0.1:1",
 		}, 0),
