@@ -41,6 +41,9 @@ func NewSite(tb testing.TB, databaseURL string, simFlags ...string) *Site {
 	return s
 }
 
+// KeysetFile is the file of the keyset.
+func (s *Site) KeysetFile() string { return s.keysetFile }
+
 // Keyset loads the keyset that the site's stored keys are sealed with.
 func (s *Site) Keyset() *seal.Keyset {
 	s.T.Helper()

@@ -40,7 +40,7 @@ func (s *Store) SealedSamples(ctx context.Context) (samples []integration.Sealed
 		samples = make([]integration.SealedSample, len(groups))
 		for i, g := range groups {
 			var row integrationRow
-			if err := tx.Where("account_id = ?", g.AccountID).Take(&row).Error; err != nil {
+			if err := acrossAccounts(tx).Where("account_id = ?", g.AccountID).Take(&row).Error; err != nil {
 				return err
 			}
 			samples[i] = integration.SealedSample{Integration: row.integration(), Keys: g.Keys}
