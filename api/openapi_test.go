@@ -82,7 +82,7 @@ func TestOpenAPIIsValid(t *testing.T) {
 }
 
 // Each route is described, and each description has its route.
-func TestOpenAPIAgreesWithTheRoutes(t *testing.T) {
+func TestAPI9RoutesAreThoseOfTheDocument(t *testing.T) {
 	t.Parallel()
 	table := api.Routes()
 	routes := make([]string, 0, len(table))

@@ -2,10 +2,12 @@ package api_test
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net/url"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -112,13 +114,31 @@ func newNode(t *testing.T, db *store.Store, keyset *seal.Keyset, change ...func(
 	return w
 }
 
+// keysetOfAll is that of all worlds: there may be several in a database.
+var keysetOfAll = sync.OnceValues(func() (*seal.Keyset, error) {
+	dir, err := os.MkdirTemp("", "api-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "keyset")
+	if err := seal.Create(path); err != nil {
+		return nil, err
+	}
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return seal.Load("env:" + base64.StdEncoding.EncodeToString(raw))
+})
+
 func newKeyset(t *testing.T) *seal.Keyset {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "keyset")
-	if err := seal.Create(path); err != nil {
+	keyset, err := keysetOfAll()
+	if err != nil {
 		t.Fatal(err)
 	}
-	return loadKeyset(t, path)
+	return keyset
 }
 
 func loadKeyset(t *testing.T, path string) *seal.Keyset {

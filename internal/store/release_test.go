@@ -343,7 +343,7 @@ func everything(t *testing.T, s *store.Store, accountID string) (lines []string)
 	return append(lines, in.HeldSyncID, strconv.Itoa(len(eventsOf(t, s, accountID, event.Filter{}))))
 }
 
-func TestOfDecisionsAtOnceExactlyOneIsMade(t *testing.T) {
+func TestAPI6OfDecisionsAtOnceExactlyOneIsMade(t *testing.T) {
 	t.Parallel()
 	const rounds, each = 200, 2
 	storetest.Each(t, func(t *testing.T, s *store.Store) {

@@ -108,7 +108,7 @@ func TestRejectedKey(t *testing.T) {
 	}
 }
 
-func TestBodiesAreCapped(t *testing.T) {
+func TestAPI10BodiesAreCapped(t *testing.T) {
 	t.Parallel()
 
 	for name, fault := range map[string]itgluetest.Fault{
@@ -252,7 +252,7 @@ func TestUnreachable(t *testing.T) {
 	})
 }
 
-func TestRedirectsAreNotFollowed(t *testing.T) {
+func TestAPI10RedirectsAreNotFollowed(t *testing.T) {
 	t.Parallel()
 
 	for _, code := range []int{301, 302, 303, 307, 308} {
