@@ -1,4 +1,5 @@
 GOLANGCI_LINT_VERSION := $(shell sed -n "s/^golangci_lint=/v/p" .ci/run)
+GITLEAKS_VERSION := $(shell sed -n "s/^gitleaks=/v/p" .ci/run)
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 
@@ -36,6 +37,10 @@ faults: ## Bring every fault about at full size and write docs/reliability.md; t
 faults-fast: ## Bring every fault about on a small scale and print the table
 	ORGBRIDGE_TEST_POSTGRES=require go test -json -count=1 -run '$(FAULTS)' ./... | go run ./internal/faulttest/report
 
+.PHONY: security
+security: ## Attack the program in every way of docs/security.md, at full size, and check the sources; takes minutes
+	.ci/security
+
 .PHONY: bench
 bench: ## Run the benchmarks, without the tests
 	go test -run '^$$' -bench . -benchmem ./...
@@ -57,8 +62,9 @@ docker: ## Build the container image orgbridge:dev
 	docker build --build-arg VERSION=$(VERSION) --tag orgbridge:dev .
 
 .PHONY: tools
-tools: ## Install the linter at its pinned version
+tools: ## Install the linter and gitleaks at their pinned versions
 	go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
+	go install github.com/zricethezav/gitleaks/v8@$(GITLEAKS_VERSION)
 
 .PHONY: ci
 ci: ## Run everything that has to pass before a change is merged

@@ -3,6 +3,7 @@ package securitytest
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"regexp"
@@ -21,9 +22,9 @@ type Canary struct {
 // NewCanary looks for a secret, or for the beginning of one whose end is shown.
 func NewCanary(name, secret string) Canary {
 	lower := strings.ToLower(secret)
-	var wide []byte
+	wide := make([]byte, 0, 2*len(lower))
 	for _, unit := range utf16.Encode([]rune(lower)) {
-		wide = append(wide, byte(unit), byte(unit>>8)) //nolint:gosec // halves of it
+		wide = binary.LittleEndian.AppendUint16(wide, unit)
 	}
 	c := Canary{Name: name, exact: map[string][]byte{}, folded: map[string][]byte{
 		"as it is": []byte(lower), "in hexadecimal": []byte(hex.EncodeToString([]byte(secret))), "in UTF-16": wide,

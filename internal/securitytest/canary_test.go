@@ -283,6 +283,7 @@ func TestAPI8KeysAndTokensAreNowhereInTheClear(t *testing.T) {
 		}
 		r.secrets = append(r.secrets, keysetSecrets(t, s.KeysetFile())...)
 		r.ask(c, http.MethodPatch, "/integrations/itglue", map[string]any{"autoMap": "off"})
+		r.tokens(c)
 		r.everything(c)
 		r.everything(server.Client(panicking.token))
 		r.refusedStarts()
@@ -315,6 +316,19 @@ func (r *canaryRun) account() customer {
 	k := customer{id, r.CLI("token", "create", "--account", id, "--role", "admin", "--name", "canary")}
 	r.secrets = append(r.secrets, securitytest.NewCanary("token", k.token[12:]))
 	return k
+}
+
+// tokens makes a token, whose secret is in this answer only, not in the one that is kept for its Idempotency-Key.
+func (r *canaryRun) tokens(c e2e.Client) {
+	r.t.Helper()
+	once := c.WithHeader("Idempotency-Key", "token-once")
+	made := e2e.Call[struct{ ID, Secret string }](once, http.MethodPost, "/tokens", map[string]any{"name": "canary", "role": "viewer"}, http.StatusCreated)
+	r.secrets = append(r.secrets, securitytest.NewCanary("token of the API", made.Secret[12:]))
+	c.Token = made.Secret
+	r.everything(c)
+	r.ask(c, http.MethodPost, "/tokens", map[string]any{"name": made.Secret[:12], "role": "viewer"}) // not a viewer's
+	r.ask(once, http.MethodDelete, "/tokens/"+made.ID, nil)
+	r.ask(c, http.MethodGet, "/me", nil)
 }
 
 // refusedStarts keeps what the program says of settings that it cannot use and that hold secrets.
