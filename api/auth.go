@@ -13,7 +13,8 @@ import (
 
 // Authenticator finds out who holds a token.
 type Authenticator interface {
-	// Authenticate answers [errs.Unauthenticated] for a secret that is unknown, expired or revoked.
+	// Authenticate answers [errs.Unauthenticated] for a secret that is unknown, expired or revoked. For a JWT it may also answer
+	// [errs.Forbidden] when that gives no role, and [errs.Unavailable] when it cannot be checked.
 	Authenticate(ctx context.Context, secret string) (account.Principal, error)
 }
 
@@ -65,7 +66,7 @@ func (s *server) authorize(p permission, next echo.HandlerFunc) echo.HandlerFunc
 			return err
 		}
 		c.Set(principalKey, who)
-		if err := spend(c.Response().Header(), s.quota, who.Token.ID); err != nil {
+		if err := spend(c.Response().Header(), s.quota, who.Key()); err != nil {
 			return err
 		}
 		if !p.allows(who.Token.Role) {
@@ -90,10 +91,10 @@ func caller(c echo.Context) account.Principal {
 	return who
 }
 
-// actor is the token that makes the request, as events name it.
+// actor is who makes the request, as events name them.
 func actor(c echo.Context) event.Actor {
-	t := caller(c).Token
-	return event.Actor{TokenID: t.ID, TokenName: t.Name}
+	who := caller(c)
+	return event.Actor{TokenID: who.Token.ID, TokenName: who.Token.Name, Subject: who.Subject}
 }
 
 // accountID is the account that the request is about: always the token's own.

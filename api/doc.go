@@ -7,7 +7,8 @@
 // @description organization to one IT Glue organization, and let syncs keep the names equal.
 // @description
 // @description **Authentication.** Send `Authorization: Bearer TOKEN` with every request. A token belongs to one account and has a
-// @description role: `viewer` reads, `admin` reads and writes, `operator` manages accounts and has no access to their contents.
+// @description role: `viewer` reads, `admin` reads and writes, `operator` manages accounts and has no access to their contents. Where the
+// @description operator has set up an identity provider, its JWTs are taken as well; account and role, `viewer` or `admin`, are in them.
 // @description
 // @description **Lists** come in pages: pass `limit` (1 to 200, default 50) and, for the next page, `nextCursor` of the answer as
 // @description `cursor`, with the same filters. It is null on the last page. `count=true` adds `total`.
@@ -41,5 +42,5 @@
 // @securityDefinitions.apikey BearerAuth
 // @in header
 // @name Authorization
-// @description The token alone, such as `orgb_…`; the page adds "Bearer".
+// @description The token alone, such as `orgb_…`, or a JWT of the identity provider; the page adds "Bearer".
 package api

@@ -28,7 +28,7 @@ type eventDTO struct {
 	// - `removals.released`, `removals.rejected`: a person decided on the removals that a sync held; `after` has their number.
 	Type string    `json:"type" validate:"required" enums:"account.created,token.created,token.revoked,integration.connected,integration.changed,integration.deactivated,integration.credentials-rejected,integration.credentials-accepted,daily-sync.paused,daily-sync.resumed,daily-sync.missed,organization.created,organization.renamed,organization.changed,organization.deleted,mapping.mapped,mapping.unmapped,mapping.paused,mapping.resumed,sync.queued,sync.succeeded,sync.held,sync.failed,sync.cancelled,removals.released,removals.rejected" example:"organization.renamed"` //nolint:lll // a tag cannot be wrapped
 	At   time.Time `json:"at" validate:"required" format:"date-time" example:"2026-01-31T09:30:00Z"`
-	// The token that asked for it; null for what orgbridge did by itself.
+	// Who asked for it; null for what orgbridge did by itself.
 	Actor *requesterDTO `json:"actor" validate:"required" extensions:"x-nullable"`
 	// The sync that did it; null when none did.
 	SyncID *string `json:"syncId" validate:"required" format:"uuid" extensions:"x-nullable" example:"0198c5d0-6b2f-7d10-8a4c-2e9b7f5d1c3a"`

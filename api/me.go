@@ -9,7 +9,7 @@ import (
 // me tells who the caller is.
 //
 // @Summary Read who the caller is
-// @Description The account, the role and the token of the request.
+// @Description The account, the role and the token of the request, or the person that its JWT is about.
 // @ID getMe
 // @Tags Access
 // @Security BearerAuth

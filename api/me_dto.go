@@ -13,8 +13,10 @@ type meDTO struct {
 	// - `admin` reads and writes.
 	// - `operator` manages accounts and has no access to their contents.
 	Role string `json:"role" validate:"required" enums:"viewer,admin,operator" example:"admin"`
-	// The token of the request.
-	Token callerTokenDTO `json:"token" validate:"required"`
+	// The token of the request; null when it is a JWT of the identity provider.
+	Token *callerTokenDTO `json:"token" validate:"required" extensions:"x-nullable"`
+	// Who the JWT is about, as the identity provider calls them (`sub`); null when the token is one of orgbridge's own.
+	Subject *string `json:"subject" validate:"required" extensions:"x-nullable" example:"248289761001"`
 } //	@name	Me
 
 type callerTokenDTO struct {
@@ -28,11 +30,9 @@ type callerTokenDTO struct {
 } //	@name	CallerToken
 
 func toMe(p account.Principal) meDTO {
-	me := meDTO{
-		Role: string(p.Token.Role),
-		Token: callerTokenDTO{
-			ID: p.Token.ID, Name: p.Token.Name, Hint: p.Token.Hint, ExpiresAt: utc(p.Token.ExpiresAt),
-		},
+	me := meDTO{Role: string(p.Token.Role), Subject: optional(p.Subject)}
+	if p.Subject == "" {
+		me.Token = &callerTokenDTO{ID: p.Token.ID, Name: p.Token.Name, Hint: p.Token.Hint, ExpiresAt: utc(p.Token.ExpiresAt)}
 	}
 	if p.Account.ID != "" {
 		me.Account = new(toAccount(p.Account))

@@ -29,7 +29,7 @@ const (
 	syncJSON = `{"id":"` + syncID + `","kind":"manual","dueDate":null,"status":"running","progress":{"phase":"applying","done":5,"total":9},` +
 		`"counts":{"listed":1,"unchanged":2,"renamed":3,"mapped":4,"unmapped":5,"held":6,"skipped":7},` +
 		`"error":{"code":"itglue-timeout","detail":"Slow."},"attempt":1,"createdAt":"2026-01-31T11:00:00Z",` +
-		`"startedAt":"2026-01-31T11:00:00Z","finishedAt":null,"requestedBy":{"tokenId":"` + tokenID + `","tokenName":"Nightly"}}`
+		`"startedAt":"2026-01-31T11:00:00Z","finishedAt":null,"requestedBy":{"tokenId":"` + tokenID + `","tokenName":"Nightly","subject":null}}`
 	integrationJSON = `{"id":"itglue","status":"connected","region":"eu","apiKeyHint":"9f3c","connectedAt":"2026-01-31T11:00:00Z",` +
 		`"dailySync":{"enabled":true,"timeZone":"America/New_York","time":"00:00","nextRunAt":"2026-01-31T11:00:00Z"},` +
 		`"autoMap":"on_connect","removalLimitPercent":10,"listedAt":"2026-01-31T11:00:00Z","lastSync":null,"activeSync":null,` +
@@ -49,9 +49,9 @@ func TestAnswers(t *testing.T) {
 		want   string
 	}{
 		{"me", request{method: "GET", path: api.Base + "/me", token: "viewer"}, 200, `{"account":{"id":"` + accountA +
-			`","name":"Northwind","createdAt":"2026-01-31T11:00:00Z"},"role":"viewer","token":{"id":"` + tokenID + `","name":"Nightly","hint":"ob_4fJk","expiresAt":null}}`},
+			`","name":"Northwind","createdAt":"2026-01-31T11:00:00Z"},"role":"viewer","token":{"id":"` + tokenID + `","name":"Nightly","hint":"ob_4fJk","expiresAt":null},"subject":null}`},
 		{"me as operator", request{method: "GET", path: api.Base + "/me", token: "operator"}, 200,
-			`{"account":null,"role":"operator","token":{"id":"` + tokenID + `","name":"Nightly","hint":"ob_4fJk","expiresAt":null}}`},
+			`{"account":null,"role":"operator","token":{"id":"` + tokenID + `","name":"Nightly","hint":"ob_4fJk","expiresAt":null},"subject":null}`},
 		{"integrations", request{method: "GET", path: api.Base + "/integrations", token: "viewer"}, 200,
 			`[{"id":"itglue","name":"IT Glue","status":"connected"}]`},
 		{"integration", request{method: "GET", path: api.Base + "/integrations/itglue", token: "viewer"}, 200, integrationJSON},
@@ -81,7 +81,7 @@ func TestAnswers(t *testing.T) {
 		{"reject", request{method: "POST", path: oneSyncPath + "/reject", token: "admin"}, 200, syncJSON},
 		{"events", request{method: "GET", path: api.Base + "/events?count=true", token: "viewer"}, 200,
 			`{"items":[{"id":"` + oneEvent().ID() + `","sequence":7,"type":"organization.renamed","at":"2026-01-31T11:00:00Z",` +
-				`"actor":{"tokenId":"` + tokenID + `","tokenName":"Nightly"},"syncId":"` + syncID + `","organization":{"id":"` + orgID +
+				`"actor":{"tokenId":"` + tokenID + `","tokenName":"Nightly","subject":null},"syncId":"` + syncID + `","organization":{"id":"` + orgID +
 				`","name":"Contoso"},"itglueOrganization":{"id":"42","name":"Contoso Ltd"},"before":{"name":"Contoso"},` +
 				`"after":{"name":"Contoso Ltd"},"detail":"renamed-in-itglue"}],"nextCursor":null,"total":1}`},
 		{"changes", request{method: "GET", path: api.Base + "/syncs/" + syncID + "/changes?count=true", token: "viewer"}, 200,

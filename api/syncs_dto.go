@@ -45,7 +45,7 @@ type syncDTO struct {
 	StartedAt *time.Time `json:"startedAt" validate:"required" format:"date-time" extensions:"x-nullable" example:"2026-01-31T09:30:01Z"`
 	// Null before the sync has ended; set anew when held removals were released or rejected.
 	FinishedAt *time.Time `json:"finishedAt" validate:"required" format:"date-time" extensions:"x-nullable" example:"2026-01-31T09:30:04Z"`
-	// The token that the sync was started with; null when there was none.
+	// Who started the sync; null when orgbridge did by itself.
 	RequestedBy *requesterDTO `json:"requestedBy" validate:"required" extensions:"x-nullable"`
 } //	@name	Sync
 
@@ -100,8 +100,11 @@ type syncErrorDTO struct {
 } //	@name	SyncError
 
 type requesterDTO struct {
-	TokenID   string `json:"tokenId" validate:"required" format:"uuid" example:"0198c5d0-5a4e-7c3b-9d2e-6f1a2b3c4d5f"`
-	TokenName string `json:"tokenName" validate:"required" example:"Nightly report"`
+	// The token; null when it was a person with a JWT of the identity provider.
+	TokenID   *string `json:"tokenId" validate:"required" format:"uuid" extensions:"x-nullable" example:"0198c5d0-5a4e-7c3b-9d2e-6f1a2b3c4d5f"`
+	TokenName *string `json:"tokenName" validate:"required" extensions:"x-nullable" example:"Nightly report"`
+	// The person, as the identity provider calls them (`sub`); null when it was a token.
+	Subject *string `json:"subject" validate:"required" extensions:"x-nullable" example:"248289761001"`
 } //	@name	Requester
 
 // changeDTO is one thing that a sync did, would do or refused to do.
@@ -187,7 +190,7 @@ func toRequester(by event.Actor) *requesterDTO {
 	if by == (event.Actor{}) {
 		return nil
 	}
-	return &requesterDTO{TokenID: by.TokenID, TokenName: by.TokenName}
+	return &requesterDTO{TokenID: optional(by.TokenID), TokenName: optional(by.TokenName), Subject: optional(by.Subject)}
 }
 
 func toChanges(all []orgsync.Change) []changeDTO {

@@ -14,6 +14,7 @@ import (
 	"github.com/orgbridge/orgbridge/internal/integration"
 	"github.com/orgbridge/orgbridge/internal/jobs"
 	"github.com/orgbridge/orgbridge/internal/mapping"
+	"github.com/orgbridge/orgbridge/internal/oidc"
 	"github.com/orgbridge/orgbridge/internal/organization"
 	"github.com/orgbridge/orgbridge/internal/orgsync"
 	"github.com/orgbridge/orgbridge/internal/seal"
@@ -36,6 +37,7 @@ type node struct {
 	jobs          *jobs.Jobs
 	accounts      *account.Service
 	organizations *organization.Service
+	people        *oidc.Authenticator // nil without an identity provider
 	handler       http.Handler
 	draining      atomic.Bool
 }
@@ -103,7 +105,7 @@ func (n *node) wire(c config.Config, r roles, keyset *seal.Keyset) (err error) {
 		Log: n.logger, Now: now, Ready: n.db.Ready, Draining: n.draining.Load, Version: versionName(), HealthOnly: !r.api,
 		CORSOrigins:       c.CORSOrigins,
 		RequestsPerMinute: c.RequestsPerMinute, FailuresPerMinute: c.FailedAuthenticationsPerMinute, TrustedProxies: c.TrustedProxies,
-		Authenticator: n.accounts, Tokens: n.db, Accounts: n.db, AccountService: n.accounts,
+		Authenticator: n.authenticator(c.OIDC), Tokens: n.db, Accounts: n.db, AccountService: n.accounts,
 		Integrations: n.db, IntegrationService: connections,
 		Organizations: n.db, OrganizationService: n.organizations,
 		Mappings: n.db, MappingService: mapping.NewService(n.db, connections),
@@ -113,4 +115,16 @@ func (n *node) wire(c config.Config, r roles, keyset *seal.Keyset) (err error) {
 		}),
 	})
 	return err
+}
+
+// authenticator knows our tokens and, with an identity provider, its JWTs.
+func (n *node) authenticator(c config.OIDC) api.Authenticator {
+	if c.Issuer == "" {
+		return n.accounts
+	}
+	n.people = oidc.New(oidc.Config{
+		Issuer: c.Issuer, Audience: c.Audience, AccountClaim: c.AccountClaim, RoleClaim: c.RoleClaim,
+		Tokens: n.accounts, Accounts: n.db, Now: now, Logger: n.logger,
+	})
+	return n.people
 }

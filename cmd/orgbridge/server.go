@@ -64,6 +64,9 @@ func (n *node) serve(ctx context.Context, listener net.Listener, started func() 
 	base, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
 	server := n.httpServer(base)
+	if n.people != nil {
+		go n.people.Warm(base)
+	}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(api.Listener(listener)) }()
 	n.logger.InfoContext(ctx, "listening", "address", "http://"+listener.Addr().String())

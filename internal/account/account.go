@@ -54,6 +54,17 @@ type Filter struct {
 
 // Principal is who makes a request: an authenticated token with its account.
 type Principal struct {
+	// Token has no id and no name when it is not one of ours, but of the identity provider.
 	Token   Token
 	Account Account // zero for operators
+	// Subject is who the token of the identity provider is about; empty for tokens of ours.
+	Subject string
+}
+
+// Key tells callers apart: one of our tokens from another, and a person from another whatever token the identity provider gave them.
+func (p Principal) Key() string {
+	if p.Subject == "" {
+		return p.Token.ID
+	}
+	return p.Account.ID + " " + p.Subject
 }

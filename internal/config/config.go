@@ -33,10 +33,21 @@ type Config struct {
 	FailedAuthenticationsPerMinute int // each address's; 0 is any number
 	TrustedProxies                 []netip.Prefix
 
+	// OIDC is the identity provider whose JWTs are taken; the zero value for none.
+	OIDC OIDC
+
 	LogLevel  slog.Level
 	LogFormat string // "text" or "json"
 
 	given map[Variable]bool
+}
+
+// OIDC is an identity provider, what it calls orgbridge, and the claims that hold the account and the role.
+type OIDC struct {
+	Issuer       string
+	Audience     string
+	AccountClaim string
+	RoleClaim    string
 }
 
 // Given tells whether the variable was set, or whether its value is the default.

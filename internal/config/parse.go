@@ -56,6 +56,9 @@ func (f *Flags) Parse(getenv func(string) string) (Config, error) {
 			return Config{}, fmt.Errorf("%s %w", source, err)
 		}
 	}
+	if err := c.checkOIDC(); err != nil {
+		return Config{}, err
+	}
 	return c, nil
 }
 

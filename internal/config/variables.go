@@ -30,6 +30,10 @@ const (
 	// FailedAuthenticationsPerMinute is of one address.
 	FailedAuthenticationsPerMinute Variable = "FAILED_AUTHENTICATIONS_PER_MINUTE"
 	TrustedProxies                 Variable = "TRUSTED_PROXIES"
+	OIDCIssuer                     Variable = "OIDC_ISSUER"
+	OIDCAudience                   Variable = "OIDC_AUDIENCE"
+	OIDCAccountClaim               Variable = "OIDC_ACCOUNT_CLAIM"
+	OIDCRoleClaim                  Variable = "OIDC_ROLE_CLAIM"
 
 	LogLevel  Variable = "LOG_LEVEL"
 	LogFormat Variable = "LOG_FORMAT"
@@ -72,6 +76,8 @@ func (v Variable) definition() definition {
 			func(c *Config) *int { return &c.FailedAuthenticationsPerMinute })
 	case TrustedProxies:
 		return definition{"", "comma-separated `ADDRESSES` or networks whose X-Forwarded-For is believed", setTrustedProxies}
+	case OIDCIssuer, OIDCAudience, OIDCAccountClaim, OIDCRoleClaim:
+		return v.oidcDefinition()
 	case LogLevel:
 		return definition{"info", "`LEVEL` to log from: debug, info, warn or error", setLogLevel}
 	case LogFormat:

@@ -63,10 +63,13 @@ func Types() []Type {
 // PropertyTokenID is the property of a fact about a token, before or after, that says which one.
 const PropertyTokenID = "tokenId"
 
-// Actor is the token that asked for something. The zero Actor is orgbridge itself, or its operator on the command line.
+// Actor is who asked for something: one of our tokens, or a person whom the identity provider vouches for. The zero Actor is orgbridge
+// itself, or its operator on the command line.
 type Actor struct {
 	TokenID   string
 	TokenName string
+	// Subject is the person, as the identity provider calls them; empty for a token of ours.
+	Subject string
 }
 
 // Subject is what a fact is about, with the name it had then.

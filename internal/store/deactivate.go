@@ -74,15 +74,16 @@ func (s *Store) recordRemovals(tx *gorm.DB, accountID string, by event.Actor, n 
 		object, kind = "json_build_object", func(name string) string { return "CAST(? AS " + name + ")" }
 	}
 	//sqlcheck:constant the functions give the words and types of the two databases
-	recorded := tx.Exec(`INSERT INTO events (account_id, seq, type, at, token_id, token_name, organization_id, organization_name,
+	recorded := tx.Exec(`INSERT INTO events (account_id, seq, type, at, token_id, token_name, subject, organization_id, organization_name,
 			itglue_id, itglue_name, before, after, detail)
 		SELECT m.account_id, `+kind("bigint")+` - 1 + row_number() OVER (ORDER BY o.name_folded, o.id), `+kind("text")+`,
-			`+kind("timestamptz")+`, `+kind("uuid")+`, `+kind("text")+`, o.id, o.name, m.itglue_id, m.itglue_name,
+			`+kind("timestamptz")+`, `+kind("uuid")+`, `+kind("text")+`, `+kind("text")+`, o.id, o.name, m.itglue_id, m.itglue_name,
 			CAST(`+object+`('itglueOrganization', `+object+`('id', m.itglue_id, 'name', m.itglue_name)) AS text),
 			`+kind("text")+`, `+kind("text")+`
 		FROM mappings m JOIN organizations o ON o.account_id = m.account_id AND o.id = m.organization_id
 		WHERE m.account_id = ? AND m.itglue_id IS NOT NULL`,
-		first, string(event.MappingRemoved), s.now(), orNil(by.TokenID), orNil(clean(by.TokenName)), none, removedByDeactivation, accountID)
+		first, string(event.MappingRemoved), s.now(), orNil(by.TokenID), orNil(clean(by.TokenName)),
+		orNil(clean(by.Subject)), none, removedByDeactivation, accountID)
 	if recorded.Error == nil && int(recorded.RowsAffected) != n {
 		return errRaced
 	}

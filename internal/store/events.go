@@ -24,6 +24,7 @@ type eventRow struct {
 	At               time.Time
 	TokenID          *string
 	TokenName        *string
+	Subject          *string
 	SyncID           *string
 	OrganizationID   *string
 	OrganizationName *string
@@ -39,7 +40,7 @@ func (eventRow) TableName() string { return "events" }
 func newEventRow(e *event.Event) (row eventRow, err error) {
 	row = eventRow{
 		AccountID: e.AccountID, Seq: e.Sequence, Type: string(e.Type), At: instant(e.At), TokenID: orNil(e.Actor.TokenID),
-		TokenName: orNil(clean(e.Actor.TokenName)), SyncID: orNil(e.SyncID), Detail: orNil(clean(e.Detail)),
+		TokenName: orNil(clean(e.Actor.TokenName)), Subject: orNil(clean(e.Actor.Subject)), SyncID: orNil(e.SyncID), Detail: orNil(clean(e.Detail)),
 	}
 	if e.Organization != nil {
 		row.OrganizationID, row.OrganizationName = orNil(e.Organization.ID), orNil(clean(e.Organization.Name))
@@ -68,11 +69,15 @@ func propertiesText(p event.Properties) (*string, error) {
 func (r eventRow) event() event.Event {
 	return event.Event{
 		AccountID: r.AccountID, Sequence: r.Seq, Type: event.Type(r.Type), At: instant(r.At),
-		Actor: event.Actor{TokenID: orEmpty(r.TokenID), TokenName: orEmpty(r.TokenName)}, SyncID: orEmpty(r.SyncID),
+		Actor: actorOf(r.TokenID, r.TokenName, r.Subject), SyncID: orEmpty(r.SyncID),
 		Organization: subject(orEmpty(r.OrganizationID), orEmpty(r.OrganizationName)),
 		ITGlue:       subject(orEmpty(r.ITGlueID), orEmpty(r.ITGlueName)),
 		Before:       properties(r.Before), After: properties(r.After), Detail: orEmpty(r.Detail),
 	}
+}
+
+func actorOf(tokenID, tokenName, subject *string) event.Actor {
+	return event.Actor{TokenID: orEmpty(tokenID), TokenName: orEmpty(tokenName), Subject: orEmpty(subject)}
 }
 
 func subject(id, name string) *event.Subject {
@@ -250,11 +255,12 @@ func chosenActions(f event.Filter) iter.Seq[orgsync.Action] {
 	}
 }
 
-// changeEventRow is an applied change with the token that asked for its sync.
+// changeEventRow is an applied change with who asked for its sync.
 type changeEventRow struct {
 	Row                  changeRow `gorm:"embedded"`
 	RequestedByTokenID   *string
 	RequestedByTokenName *string
+	RequestedBySubject   *string
 }
 
 func changeEvents(tx *gorm.DB, accountID string, f event.Filter, action orgsync.Action, before int64) ([]event.Event, error) {
@@ -271,10 +277,11 @@ func changeEvents(tx *gorm.DB, accountID string, f event.Filter, action orgsync.
 func requested(changes *gorm.DB, action orgsync.Action) *gorm.DB {
 	q := changes.Joins("JOIN syncs s ON s.account_id = c.account_id AND s.id = c.sync_id")
 	if action != orgsync.ActionUnmap {
-		return q.Select("c.*, s.requested_by_token_id, s.requested_by_token_name")
+		return q.Select("c.*, s.requested_by_token_id, s.requested_by_token_name, s.requested_by_subject")
 	}
 	return q.Select(`c.*, CASE WHEN r.seq IS NULL THEN s.requested_by_token_id ELSE r.token_id END AS requested_by_token_id,
-			CASE WHEN r.seq IS NULL THEN s.requested_by_token_name ELSE r.token_name END AS requested_by_token_name`).
+			CASE WHEN r.seq IS NULL THEN s.requested_by_token_name ELSE r.token_name END AS requested_by_token_name,
+			CASE WHEN r.seq IS NULL THEN s.requested_by_subject ELSE r.subject END AS requested_by_subject`).
 		Joins(`LEFT JOIN events r ON r.account_id = c.account_id AND r.seq = (SELECT max(e.seq) FROM events e
 			WHERE e.account_id = c.account_id AND e.type = ? AND e.sync_id = c.sync_id AND e.seq < c.event)`, string(event.RemovalsReleased))
 }
@@ -283,7 +290,7 @@ func (r changeEventRow) event() event.Event {
 	c := r.Row.change()
 	e := event.Event{
 		AccountID: r.Row.AccountID, Sequence: *r.Row.Event, At: instant(*r.Row.AppliedAt), Type: actionEvents()[c.Action],
-		Actor: event.Actor{TokenID: orEmpty(r.RequestedByTokenID), TokenName: orEmpty(r.RequestedByTokenName)}, SyncID: r.Row.SyncID,
+		Actor: actorOf(r.RequestedByTokenID, r.RequestedByTokenName, r.RequestedBySubject), SyncID: r.Row.SyncID,
 		Organization: subject(c.OrganizationID, c.OrganizationName), ITGlue: subject(c.ITGlueID, c.ITGlueName), Detail: string(c.Reason),
 	}
 	if c.Action == orgsync.ActionRename {

@@ -36,6 +36,7 @@ type syncRow struct {
 	FailureDetail        *string
 	RequestedByTokenID   *string
 	RequestedByTokenName *string
+	RequestedBySubject   *string
 	DueDate              *string
 	CreatedAt            time.Time `gorm:"autoCreateTime:false"`
 	StartedAt            *time.Time
@@ -61,6 +62,7 @@ func newSyncRow(accountID string, s *orgsync.Sync) syncRow {
 	}
 	row.DueDate = orNil(string(s.DueDate))
 	row.RequestedByTokenID, row.RequestedByTokenName = orNil(s.RequestedBy.TokenID), orNil(clean(s.RequestedBy.TokenName))
+	row.RequestedBySubject = orNil(clean(s.RequestedBy.Subject))
 	return row
 }
 
@@ -72,7 +74,7 @@ func (r syncRow) sync() orgsync.Sync {
 		Counts: orgsync.Counts{
 			Listed: r.Listed, Unchanged: r.Unchanged, Renamed: r.Renamed, Mapped: r.Mapped, Unmapped: r.Unmapped, Held: r.Held, Skipped: r.Skipped,
 		},
-		RequestedBy: event.Actor{TokenID: orEmpty(r.RequestedByTokenID), TokenName: orEmpty(r.RequestedByTokenName)},
+		RequestedBy: actorOf(r.RequestedByTokenID, r.RequestedByTokenName, r.RequestedBySubject),
 		CreatedAt:   instant(r.CreatedAt), StartedAt: utc(r.StartedAt), FinishedAt: utc(r.FinishedAt),
 		ReleasedAt: utc(r.ReleasedAt),
 	}

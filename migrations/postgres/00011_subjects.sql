@@ -1,0 +1,4 @@
+-- +goose Up
+-- Who asked for it, as the identity provider calls them; null when it was a token of ours, or orgbridge by itself.
+ALTER TABLE events ADD COLUMN subject text;
+ALTER TABLE syncs ADD COLUMN requested_by_subject text;
