@@ -48,11 +48,11 @@ type snapshot struct {
 type step int
 
 const (
-	use    step = iota // its key is known
-	fetch              // look for the keys, and decide again
-	behind             // use the key that is known, and look for the keys without waiting
-	refuse             // the provider has no such key
-	despair            // the provider cannot be asked
+	use     step = iota // its key is known
+	fetch               // look for the keys, and decide again
+	behind              // use the key that is known, and look for the keys without waiting
+	refuse              // the provider has no such key
+	despair             // the provider cannot be asked
 )
 
 // decide is what to do at a time about a JWT that came before it, and whose key is known or not.
