@@ -188,6 +188,7 @@ func forge(jwt, header string) string {
 func TestAPI2ForgedAndMisusedJWTsAreRefusedWithOneAnswer(t *testing.T) {
 	t.Parallel()
 	p := newPeople(t, storetest.SQLite(t))
+	p.Use(oidctest.RSAKey(t, "key-1"))
 	p.auth.Warm(t.Context())
 	var calls atomic.Int32
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { calls.Add(1) }))

@@ -17,7 +17,8 @@ import (
 
 var all = []config.Variable{
 	config.Addr, config.DatabaseURL, config.Keyset, config.ITGlueUSURL, config.ITGlueEUURL, config.ITGlueAUURL,
-	config.ITGlueRequestsPer5Minutes, config.RequestsPerMinute, config.FailedAuthenticationsPerMinute, config.TrustedProxies, config.CORSOrigins, config.LogLevel, config.LogFormat,
+	config.ITGlueRequestsPer5Minutes, config.RequestsPerMinute, config.FailedAuthenticationsPerMinute, config.TrustedProxies, config.CORSOrigins,
+	config.OIDCIssuer, config.OIDCAudience, config.OIDCAccountClaim, config.OIDCRoleClaim, config.LogLevel, config.LogFormat,
 }
 
 func parse(t *testing.T, env map[string]string, args ...string) (config.Config, error) {
@@ -61,10 +62,14 @@ func TestEverythingGiven(t *testing.T) {
 		"ORGBRIDGE_ITGLUE_EU_URL":                 "http://127.0.0.1:2/base",
 		"ORGBRIDGE_ITGLUE_REQUESTS_PER_5_MINUTES": "10",
 		"ORGBRIDGE_REQUESTS_PER_MINUTE":           "0", "ORGBRIDGE_FAILED_AUTHENTICATIONS_PER_MINUTE": "7",
-		"ORGBRIDGE_TRUSTED_PROXIES": "10.1.2.3/8, 192.0.2.7,fd00::/8",
-		"ORGBRIDGE_CORS_ORIGINS":    "https://app.example.com, http://localhost:5173,https://[::1]:8443",
-		"ORGBRIDGE_LOG_LEVEL":       "warn",
-		"ORGBRIDGE_LOG_FORMAT":      "json",
+		"ORGBRIDGE_TRUSTED_PROXIES":    "10.1.2.3/8, 192.0.2.7,fd00::/8",
+		"ORGBRIDGE_CORS_ORIGINS":       "https://app.example.com, http://localhost:5173,https://[::1]:8443",
+		"ORGBRIDGE_LOG_LEVEL":          "warn",
+		"ORGBRIDGE_LOG_FORMAT":         "json",
+		"ORGBRIDGE_OIDC_ISSUER":        "https://id.example/realm/",
+		"ORGBRIDGE_OIDC_AUDIENCE":      "orgbridge",
+		"ORGBRIDGE_OIDC_ACCOUNT_CLAIM": "https://example.com/account",
+		"ORGBRIDGE_OIDC_ROLE_CLAIM":    "roles",
 	}, "--addr", "[::1]:0", "--itglue-au-url=https://au.example")
 	if err != nil {
 		t.Fatal(err)
@@ -80,6 +85,9 @@ func TestEverythingGiven(t *testing.T) {
 		},
 		CORSOrigins: []string{"https://app.example.com", "http://localhost:5173", "https://[::1]:8443"},
 		LogLevel:    slog.LevelWarn, LogFormat: "json",
+		OIDC: config.OIDC{
+			Issuer: "https://id.example/realm/", Audience: "orgbridge", AccountClaim: "https://example.com/account", RoleClaim: "roles",
+		},
 	}
 	if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(config.Config{}), cmpopts.EquateComparable(netip.Prefix{})); diff != "" {
 		t.Error("mismatch (-want, +got)\n" + diff)
@@ -106,8 +114,15 @@ func TestMalformedValueNamesItsVariable(t *testing.T) {
 			"https://a.example?b", "https://a.example#b", "https://a.example:443", "http://a.example:80", "https://a.example:", "ftp://a.example",
 			"https://a.example,", "https://a.example https://b.example", "https://", "https://:8443", "HTTPS://a.example",
 		},
-		"LOG_LEVEL":  {"loud", "INFO"},
-		"LOG_FORMAT": {"xml"},
+		"OIDC_ISSUER": {
+			"id.example", "http://id.example", "ftp://id.example", "https://", "https://u:p@id.example", "https://id.example?a", "https://id.example?",
+			"https://id.example#", "https://%zz", "http://127.0.0.1.example", "https:id.example",
+		},
+		"OIDC_AUDIENCE":      {" orgbridge", "a\tb"},
+		"OIDC_ACCOUNT_CLAIM": {"sub", "iss", "a b", "a\n"},
+		"OIDC_ROLE_CLAIM":    {"aud", "exp", "roles "},
+		"LOG_LEVEL":          {"loud", "INFO"},
+		"LOG_FORMAT":         {"xml"},
 	} {
 		for _, value := range values {
 			t.Run(variable+"="+value, func(t *testing.T) {
@@ -131,6 +146,33 @@ func checkOneLineNaming(t *testing.T, err error, name string) {
 	}
 	if text := err.Error(); strings.Contains(text, "\n") || !strings.Contains(text, name) {
 		t.Errorf("%q is not one line naming %s", text, name)
+	}
+}
+
+func TestIdentityProviderIsGivenWholeOrNotAtAll(t *testing.T) {
+	t.Parallel()
+	const issuer, audience, account, role = "ORGBRIDGE_OIDC_ISSUER", "ORGBRIDGE_OIDC_AUDIENCE", "ORGBRIDGE_OIDC_ACCOUNT_CLAIM", "ORGBRIDGE_OIDC_ROLE_CLAIM"
+	for _, c := range []struct {
+		env     map[string]string
+		missing string
+	}{
+		{map[string]string{issuer: "https://id.example"}, audience},
+		{map[string]string{issuer: "https://id.example", role: "roles"}, audience},
+		{map[string]string{audience: "orgbridge"}, issuer},
+		{map[string]string{account: "account"}, issuer},
+		{map[string]string{role: "roles"}, issuer},
+		{map[string]string{issuer: "https://id.example", audience: "orgbridge", account: "a", role: "a"}, role},
+		{map[string]string{issuer: "https://id.example", audience: "orgbridge", role: "orgbridge_account"}, role},
+	} {
+		_, err := parse(t, c.env)
+		checkOneLineNaming(t, err, c.missing)
+	}
+	for _, url := range []string{"https://id.example", "http://localhost:9998/", "http://127.0.0.1", "http://[::1]:1"} {
+		got, err := parse(t, map[string]string{issuer: url, audience: "orgbridge"})
+		want := config.OIDC{Issuer: url, Audience: "orgbridge", AccountClaim: "orgbridge_account", RoleClaim: "orgbridge_role"}
+		if err != nil || got.OIDC != want {
+			t.Errorf("got %+v, %v", got.OIDC, err)
+		}
 	}
 }
 

@@ -4,6 +4,8 @@ package oidctest
 
 import (
 	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
 	"encoding/json"
@@ -51,7 +53,7 @@ type Issuer struct {
 	form    func(set []byte) []byte
 }
 
-// New starts a provider with one RSA key. It stops with the test.
+// New starts a provider with one key. It stops with the test.
 func New(tb testing.TB) *Issuer {
 	tb.Helper()
 	i := &Issuer{tb: tb}
@@ -65,7 +67,17 @@ func New(tb testing.TB) *Issuer {
 	return i
 }
 
-// RSAKey makes a key.
+// ECKey makes a key for ES256, which is quick.
+func ECKey(tb testing.TB, id string) Key {
+	tb.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return Key{ID: id, Algorithm: jose.ES256, Private: private}
+}
+
+// RSAKey makes a key for RS256.
 func RSAKey(tb testing.TB, id string) Key {
 	tb.Helper()
 	private, err := rsa.GenerateKey(rand.Reader, 2048)
@@ -82,7 +94,7 @@ func (i *Issuer) Rotate() {
 	i.made++
 	id := "key-" + strconv.Itoa(i.made)
 	i.mu.Unlock()
-	i.Use(RSAKey(i.tb, id))
+	i.Use(ECKey(i.tb, id))
 }
 
 // Use has the provider have these keys. The first one signs.
