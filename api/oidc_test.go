@@ -42,14 +42,15 @@ func newPeople(t *testing.T, db *store.Store) *people {
 	p.world = newWorldOn(t, db, func(d *api.Dependencies) {
 		p.auth = oidc.New(oidc.Config{
 			Issuer: p.URL, Audience: oidctest.Audience, AccountClaim: oidctest.AccountClaim, RoleClaim: oidctest.RoleClaim,
-			Tokens: d.Tokens, Accounts: db, Now: d.Now, Logger: d.Log,
+			Tokens: d.Authenticator, Accounts: db, Now: d.Now, Logger: d.Log,
 		})
-		d.Tokens = p.auth
+		d.Authenticator = p.auth
 	})
-	p.accountID = me(t, p.world, p.admin).Account.ID
+	p.accountID = whoami(t, p.world, p.admin).Account.ID
 	return p
 }
 
+// meView is who the caller is.
 type meView struct {
 	Account struct{ ID string }
 	Role    string
@@ -57,7 +58,7 @@ type meView struct {
 	Subject *string
 }
 
-func me(t *testing.T, w *world, token string) (view meView) {
+func whoami(t *testing.T, w *world, token string) (view meView) {
 	t.Helper()
 	a := do(t, w, request{method: "GET", path: api.Base + "/me", token: token})
 	if a.status != http.StatusOK {
@@ -86,11 +87,11 @@ func TestAPI2JWTOfTheIdentityProviderOpensItsAccount(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		t.Helper()
 		p := newPeople(t, s)
-		view := me(t, p.world, p.JWT(p.accountID, "viewer"))
+		view := whoami(t, p.world, p.JWT(p.accountID, "viewer"))
 		if view.Account.ID != p.accountID || view.Role != "viewer" || view.Token != nil || *view.Subject != "248289761001" {
 			t.Errorf("me: %+v", view)
 		}
-		if view := me(t, p.world, p.viewer); view.Token == nil || view.Subject != nil {
+		if view := whoami(t, p.world, p.viewer); view.Token == nil || view.Subject != nil {
 			t.Errorf("a token of ours: %+v", view)
 		}
 		body := `{"name":"Contoso","domain":"contoso.com","emailPlatform":"microsoft_365"}`
@@ -170,7 +171,7 @@ func TestAPI2RolesOfAJWTNeverReachBeyondTheAccount(t *testing.T) {
 			wantProblem(t, do(t, p.world, request{method: "GET", path: api.Base + "/organizations", token: token}), 403, "forbidden")
 			continue
 		}
-		if got := me(t, p.world, token); got.Role != c.want || got.Account.ID != p.accountID {
+		if got := whoami(t, p.world, token); got.Role != c.want || got.Account.ID != p.accountID {
 			t.Errorf("%s: %+v", c.name, got)
 		}
 	}
