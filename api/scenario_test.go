@@ -88,7 +88,7 @@ func newNode(t *testing.T, db *store.Store, keyset *seal.Keyset, change ...func(
 	w.glue[itglue.RegionEU].AddKey(canary)
 	log := slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	connections := integration.NewService(integration.Config{
-		Store: db, Sealed: db, Keyset: keyset, ITGlue: integration.NewDialer(urls, 3000), Starter: w.queue, Now: microseconds, Logger: log,
+		Store: db, Sealed: db, Keyset: keyset, ITGlue: integration.NewDialer(urls, 1_000_000), Starter: w.queue, Now: microseconds, Logger: log,
 	})
 	w.runner = orgsync.NewRunner(orgsync.RunnerConfig{Syncs: db, State: db, Releases: db, Connections: connections, Now: microseconds, Logger: log})
 	d := api.Dependencies{
