@@ -17,6 +17,10 @@
 // @description `detail` is for people and may change. `validation-failed` lists all faults of the request in `errors`. Unknown fields
 // @description and unknown query parameters are refused.
 // @description
+// @description **Limits.** Each token may make a number of requests a minute; every answer to it says in `RateLimit` how many are left,
+// @description and in `RateLimit-Policy` how many there are. Beyond it the answer is 429 `quota-exceeded`, with `Retry-After`. So is the
+// @description answer to an address that has shown too many bad tokens.
+// @description
 // @description **Values.** Times are RFC 3339 in UTC. Ids are UUIDs; IT Glue's own ids are strings of digits. Every answer carries
 // @description `X-Request-Id`: name it when you ask the operator for help. New fields and new values of enumerations may be added.
 // @license.name Apache-2.0
