@@ -19,10 +19,12 @@ func (v Variable) oidcDefinition() definition {
 		return definition{"orgbridge_account", "`NAME` of the claim with the id of the account", setClaim(func(c *Config) *string {
 			return &c.OIDC.AccountClaim
 		})}
-	default:
+	case OIDCRoleClaim:
 		return definition{"orgbridge_role", "`NAME` of the claim with the role, viewer or admin", setClaim(func(c *Config) *string {
 			return &c.OIDC.RoleClaim
 		})}
+	default:
+		panic("config: no such variable: " + string(v))
 	}
 }
 
@@ -63,7 +65,7 @@ func setClaim(field func(*Config) *string) func(c *Config, text string) error {
 }
 
 // checkOIDC tells what of the provider is missing: it takes an issuer and an audience, or nothing at all.
-func (c *Config) checkOIDC() error {
+func checkOIDC(c *Config) error {
 	some := c.given[OIDCIssuer] || c.given[OIDCAudience] || c.given[OIDCAccountClaim] || c.given[OIDCRoleClaim]
 	switch {
 	case !some:

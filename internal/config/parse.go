@@ -56,7 +56,7 @@ func (f *Flags) Parse(getenv func(string) string) (Config, error) {
 			return Config{}, fmt.Errorf("%s %w", source, err)
 		}
 	}
-	if err := c.checkOIDC(); err != nil {
+	if err := checkOIDC(&c); err != nil {
 		return Config{}, err
 	}
 	return c, nil

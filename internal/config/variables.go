@@ -76,14 +76,12 @@ func (v Variable) definition() definition {
 			func(c *Config) *int { return &c.FailedAuthenticationsPerMinute })
 	case TrustedProxies:
 		return definition{"", "comma-separated `ADDRESSES` or networks whose X-Forwarded-For is believed", setTrustedProxies}
-	case OIDCIssuer, OIDCAudience, OIDCAccountClaim, OIDCRoleClaim:
-		return v.oidcDefinition()
 	case LogLevel:
 		return definition{"info", "`LEVEL` to log from: debug, info, warn or error", setLogLevel}
 	case LogFormat:
 		return definition{"text", "log `FORMAT`: text or json", setLogFormat}
 	default:
-		panic("config: no such variable: " + string(v))
+		return v.oidcDefinition()
 	}
 }
 

@@ -81,7 +81,8 @@ type claims map[string]jsontext.Value
 
 // object reads a JSON object. Names that are there twice are an error, on each level: readers differ in which one they take.
 func object(text []byte) (fields claims, err error) {
-	return fields, json.Unmarshal(text, &fields)
+	err = json.Unmarshal(text, &fields)
+	return fields, err
 }
 
 // text is a claim that is a string; empty when it is none.

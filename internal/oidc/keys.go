@@ -102,7 +102,7 @@ func (r *keyRing) find(ctx context.Context, h header) ([]crypto.PublicKey, error
 		keys, known := s.matching(h)
 		switch s.decide(known, cameAt, r.now()) {
 		case behind:
-			r.renewBehind()
+			r.renewBehind() //nolint:contextcheck // it is for others too
 			return keys, nil
 		case use:
 			return keys, nil
@@ -142,7 +142,7 @@ func (r *keyRing) snapshot() snapshot {
 // renew waits for the keys to be read, together with all others who do. How that ended is in the snapshot; the error is the context's.
 func (r *keyRing) renew(ctx context.Context) error {
 	select {
-	case <-r.renewBehind():
+	case <-r.renewBehind(): //nolint:contextcheck // it is for others too, who may wait longer
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
@@ -168,7 +168,7 @@ func (r *keyRing) renewBehind() <-chan singleflight.Result {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.latest = after
-		return nil, nil //nolint:nilnil // the result is the snapshot
+		return nil, nil // the result is the snapshot
 	})
 }
 
@@ -189,7 +189,7 @@ func (r *keyRing) read(ctx context.Context) ([]jose.JSONWebKey, error) {
 		return nil, abridged(err)
 	}
 	var place struct {
-		URL string `json:"jwks_uri"`
+		URL string `json:"jwks_uri"` //nolint:tagliatelle // the standard's name
 	}
 	if err := provider.Claims(&place); err != nil {
 		return nil, abridged(err)

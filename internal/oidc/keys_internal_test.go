@@ -2,7 +2,7 @@ package oidc
 
 import (
 	"errors"
-	"fmt"
+	"strconv"
 	"testing"
 	"time"
 )
@@ -41,7 +41,7 @@ func TestKeysAreLookedForWhenItHelps(t *testing.T) {
 		{known: false, readAt: ago(9), triedAt: ago(1), failure: down, cameAt: ago(2), want: despair},
 		{known: false, readAt: ago(9), triedAt: ago(retryPause), failure: down, cameAt: now, want: fetch},
 	} {
-		t.Run(fmt.Sprint(i), func(t *testing.T) {
+		t.Run(strconv.Itoa(i), func(t *testing.T) {
 			t.Parallel()
 			s := snapshot{readAt: c.readAt, triedAt: c.triedAt, failure: c.failure}
 			if got := s.decide(c.known, c.cameAt, now); got != c.want {

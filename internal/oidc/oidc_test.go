@@ -144,7 +144,7 @@ func TestAPI2KeyRotationUnderLoadRefusesNobody(t *testing.T) {
 	for range 6 {
 		clients.Go(func() {
 			for load.Err() == nil {
-				if _, err := h.Authenticator.Authenticate(t.Context(), current.Load().(string)); err != nil { //nolint:forcetypeassert // stored above
+				if _, err := h.Authenticator.Authenticate(t.Context(), current.Load().(string)); err != nil { //nolint:forcetypeassert,contextcheck // stored above; a request outlives the load
 					refused.Add(1)
 					t.Errorf("false refusal: %v", err)
 					return
@@ -156,7 +156,7 @@ func TestAPI2KeyRotationUnderLoadRefusesNobody(t *testing.T) {
 	forged := oidctest.Sign(t, oidctest.ECKey(t, "made-up"), h.Claims(ours, "admin", nil), nil)
 	clients.Go(func() {
 		for load.Err() == nil {
-			h.want(forged, errs.Unauthenticated)
+			h.want(forged, errs.Unauthenticated) //nolint:contextcheck // a request outlives the load
 		}
 	})
 	for n := range 8 {
@@ -269,9 +269,9 @@ func TestAPI10OddAnswersOfTheProviderAreNotTaken(t *testing.T) {
 	t.Parallel()
 	var calls atomic.Int32
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { calls.Add(1) }))
-	defer elsewhere.Close()
+	t.Cleanup(elsewhere.Close)
 	away := httptest.NewServer(http.RedirectHandler(elsewhere.URL, http.StatusFound))
-	defer away.Close()
+	t.Cleanup(away.Close)
 	constant := func(text string) func(*house) {
 		return func(h *house) { h.Distort(func([]byte) []byte { return []byte(text) }) }
 	}

@@ -9,6 +9,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -208,7 +209,7 @@ func (i *Issuer) discover(w http.ResponseWriter, _ *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(map[string]any{"issuer": i.URL, "jwks_uri": address})
+	fmt.Fprintf(w, `{"issuer":%q,"jwks_uri":%q}`, i.URL, address)
 }
 
 func (i *Issuer) show(w http.ResponseWriter, _ *http.Request) {
