@@ -106,12 +106,8 @@ func unreadable(err error) error {
 // withoutBody is for routes that take no body: what is sent in one would be without effect.
 func withoutBody(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		n, err := c.Request().Body.Read(make([]byte, 1))
-		if n > 0 {
+		if n, err := c.Request().Body.Read(make([]byte, 1)); n > 0 || err != nil && !errors.Is(err, io.EOF) {
 			return errs.Invalid(errs.Field{Code: faultUnknownField, Detail: "There is no body in this request."})
-		}
-		if err != nil && !errors.Is(err, io.EOF) {
-			return unreadable(err)
 		}
 		return next(c)
 	}

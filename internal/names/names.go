@@ -3,6 +3,7 @@ package names
 
 import (
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/text/cases"
@@ -45,13 +46,20 @@ const (
 	NotLegal Problem = "name-not-legal"
 )
 
-// Check says whether an organization may have the name: not blank, at most [MaxLength] code points, valid UTF-8 without NUL. A
+// isSeen tells whether a character leaves something to see: white space, controls, characters that only direct others, fillers and the
+// empty braille pattern do not.
+func isSeen(r rune) bool {
+	return r != '\u2800' && !unicode.IsSpace(r) &&
+		!unicode.In(r, unicode.Cc, unicode.Cf, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point)
+}
+
+// Check says whether an organization may have the name: something of it is to be seen, at most [MaxLength] code points, valid UTF-8 without NUL. A
 // replacement character (U+FFFD) is refused as well: JSON decoding puts it where a lone surrogate stood, so the true name is unknown.
 func Check(name string) Problem {
 	switch {
 	case !utf8.ValidString(name) || strings.ContainsAny(name, "\x00\uFFFD"):
 		return NotLegal
-	case strings.TrimSpace(name) == "":
+	case !strings.ContainsFunc(name, isSeen):
 		return Blank
 	case utf8.RuneCountInString(name) > MaxLength:
 		return TooLong

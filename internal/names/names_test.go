@@ -40,8 +40,8 @@ func TestEqual(t *testing.T) {
 func TestCheck(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]names.Problem{
-		"Acme": names.Fine, " Acme\t": names.Fine, strings.Repeat("\U0001F600", 255): names.Fine, "=1+1": names.Fine, "\u202e": names.Fine,
-		"": names.Blank, " \t\u00a0": names.Blank, strings.Repeat("a", 256): names.TooLong, strings.Repeat("\U0001F600", 256): names.TooLong,
+		"Acme": names.Fine, " Acme\t": names.Fine, strings.Repeat("\U0001F600", 255): names.Fine, "=1+1": names.Fine, "\u202eAcme": names.Fine,
+		"": names.Blank, " \t\u00a0": names.Blank, "\u202e": names.Blank, "\u200b\ufe0f": names.Blank, "\u3164\u2800": names.Blank, strings.Repeat("a", 256): names.TooLong, strings.Repeat("\U0001F600", 256): names.TooLong,
 		"a\x00b": names.NotLegal, "a\xffb": names.NotLegal, "a\uFFFDb": names.NotLegal,
 	} {
 		if got := names.Check(name); got != want {
