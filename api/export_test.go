@@ -76,3 +76,11 @@ func Bind(body string, into any) error {
 	r.Header.Set(echo.HeaderContentType, echo.MIMEApplicationJSON)
 	return (&server{validate: validate}).bind(echo.New().NewContext(r, httptest.NewRecorder()), into)
 }
+
+// IdempotencyKey reads a header of a request.
+func IdempotencyKey(header string) (string, error) { return idempotencyKey([]string{header}) }
+
+// TagsMatch tells whether a header names a tag.
+func TagsMatch(header, tag string, weak bool) bool {
+	return tagsOf([]string{header}).match(tag, comparison(weak))
+}

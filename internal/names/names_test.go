@@ -93,6 +93,10 @@ func FuzzEqual(f *testing.F) {
 		if !names.Equal(a, a) || names.Equal(a, b) != names.Equal(b, a) {
 			t.Fatalf("%+q and %+q", a, b)
 		}
+		// Canonical equivalence, found out over the other normal form.
+		if want := norm.NFD.String(a) == norm.NFD.String(b); names.Equal(a, b) != want && utf8.ValidString(a+"|"+b) {
+			t.Fatalf("%+q and %+q are equal: %v, want %v", a, b, !want, want)
+		}
 		if names.Equal(a, b) && names.Folded(a) != names.Folded(b) {
 			t.Fatalf("%+q and %+q are equal and fold differently", a, b)
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -121,11 +122,45 @@ func FuzzDecodePage(f *testing.F) {
 			}
 		}
 
+		written := encodePage(t, organizations)
+		if read, err := itglue.DecodePage(written, 1); err != nil || !reflect.DeepEqual(named(read), named(organizations)) {
+			t.Errorf("%+v became %+v: %v", named(organizations), named(read), err)
+		}
+
 		again, err := itglue.DecodePage(bytes.Clone(body), 1)
 		if err != nil || len(again) != len(organizations) {
 			t.Errorf("decoded differently the second time: %v", err)
 		}
 	})
+}
+
+// named are the ids and names of organizations, which is what syncs act on.
+func named(organizations []itglue.Organization) [][2]string {
+	out := make([][2]string, 0, len(organizations))
+	for _, organization := range organizations {
+		out = append(out, [2]string{organization.ID, organization.Name})
+	}
+
+	return out
+}
+
+// encodePage writes organizations as IT Glue does.
+func encodePage(tb testing.TB, organizations []itglue.Organization) []byte {
+	tb.Helper()
+
+	data := []any{}
+	for _, pair := range named(organizations) {
+		data = append(data, map[string]any{"id": pair[0], "type": "organizations", "attributes": map[string]any{"name": pair[1]}})
+	}
+
+	body, err := json.Marshal(map[string]any{
+		"data": data, "meta": map[string]any{"current-page": 1, "next-page": nil, "total-pages": 1, "total-count": len(data)},
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+
+	return body
 }
 
 func BenchmarkDecodePage(b *testing.B) {
