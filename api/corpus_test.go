@@ -89,7 +89,7 @@ func TestAPI8EveryBadInputHasItsAnswer(t *testing.T) {
 // count is what refused requests must not change.
 func (c *corpus) count(t *testing.T) string {
 	t.Helper()
-	var out []string
+	out := make([]string, 0, 3)
 	for _, path := range []string{"/organizations", "/syncs", "/events"} {
 		out = append(out, fmt.Sprint(path, " ", c.w.call(t, "GET", path+"?count=true", "", 200).at("total")))
 	}

@@ -53,8 +53,9 @@ func isSeen(r rune) bool {
 		!unicode.In(r, unicode.Cc, unicode.Cf, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point)
 }
 
-// Check says whether an organization may have the name: something of it is to be seen, at most [MaxLength] code points, valid UTF-8 without NUL. A
-// replacement character (U+FFFD) is refused as well: JSON decoding puts it where a lone surrogate stood, so the true name is unknown.
+// Check says whether an organization may have the name: something of it is to be seen, at most [MaxLength] code points, valid UTF-8
+// without NUL. A replacement character (U+FFFD) is refused as well: JSON decoding puts it where a lone surrogate stood, so the true name
+// is unknown.
 func Check(name string) Problem {
 	switch {
 	case !utf8.ValidString(name) || strings.ContainsAny(name, "\x00\uFFFD"):

@@ -14,7 +14,7 @@ import (
 func FuzzDomain(f *testing.F) {
 	for _, seed := range []string{
 		"Example.COM", "bücher.de", "bu\u0308cher.de", "xn--bcher-kva.de", "пример.рф", "a.co.uk", "co.uk", "127.0.0.1", "[::1]", "a..com", "x.com.", "\u0130.com", "faß.de",
-		"a\u200db.com", "例え.jp", "☃.com",
+		"a\u200db.com", "\u4f8b\u3048.jp", "☃.com",
 	} {
 		f.Add(seed)
 	}

@@ -62,7 +62,7 @@ func report(t *testing.T, f *securitytest.Fuzzer) {
 	for _, n := range f.Counts.Served {
 		served += n
 	}
-	var statuses []string
+	statuses := make([]string, 0, len(f.Counts.ByStatus))
 	for _, status := range slices.Sorted(maps.Keys(f.Counts.ByStatus)) {
 		statuses = append(statuses, fmt.Sprintf("%d: %d", status, f.Counts.ByStatus[status]))
 	}

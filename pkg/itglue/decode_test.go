@@ -148,7 +148,7 @@ func named(organizations []itglue.Organization) [][2]string {
 func encodePage(tb testing.TB, organizations []itglue.Organization) []byte {
 	tb.Helper()
 
-	data := []any{}
+	data := make([]any, 0, len(organizations))
 	for _, pair := range named(organizations) {
 		data = append(data, map[string]any{"id": pair[0], "type": "organizations", "attributes": map[string]any{"name": pair[1]}})
 	}
