@@ -142,6 +142,11 @@ func kinds() map[string]kind {
 		)}},
 		"region": closed("us", "eu", "au"), "emailPlatform": closed("microsoft_365", "google_workspace"),
 		"autoMap": closed("on_connect", "every_sync", "off"), "kind": closed("manual", "preview"),
+		"role": closed("viewer", "admin", "operator "),
+		"expiresAt": {typ: "string", whenEmpty: "invalid", bad: map[string][]string{"invalid": texts(
+			"tomorrow", "2099-01-01", "2099-01-01T00:00:00", "2099-13-01T00:00:00Z", "2099-02-30T00:00:00Z", "2099-01-01 00:00:00Z", "2099-01-01T25:00:00Z", "4070908800",
+			"2099-01-01T00:00:00+25:00", "2099-1-1T0:0:0Z", " 2099-01-01T00:00:00Z", "2099-01-01T00:00:00,5Z", "null",
+		)}},
 		"force": boolean, "enabled": boolean, "syncEnabled": boolean,
 		"itglueOrganizationId": {typ: "string", whenEmpty: "invalid", bad: map[string][]string{"invalid": texts(
 			"0", "-1", "+1", "1 ", " 1", "01", "1.0", "1e3", "١٢", "１２", "x", "1 OR 1=1", "1;drop", "%31", "../1", strings.Repeat("1", 21), "0x1", "1\n", "null", noID,

@@ -102,6 +102,9 @@ func (d drawing) query(op operation) string {
 
 func (d drawing) headers(op operation, h http.Header) {
 	token := d.Tokens[0]
+	if strings.HasPrefix(op.path, "/api/v1/accounts") {
+		token = d.Operator
+	}
 	if d.wrong > 0 && chance(d.rt, 10) {
 		token = rapid.SampledFrom(d.Tokens).Draw(d.rt, "token")
 	}

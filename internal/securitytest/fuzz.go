@@ -24,8 +24,9 @@ import (
 // Fuzzer makes requests at random out of the document that a server serves, and compares the answers with it. It remembers what it was
 // told, ids and cursors and tags, and uses it in later requests.
 type Fuzzer struct {
-	// Tokens are those to use, the first one most often; with "" there is none.
-	Tokens []string
+	// Tokens are those to use, the first one most often; with "" there is none. Operator is the token for what operators do.
+	Tokens   []string
+	Operator string
 	// Secret must be in no answer. It is the key of the simulated IT Glue as well.
 	Secret string
 
@@ -35,6 +36,7 @@ type Fuzzer struct {
 	client     *http.Client
 
 	known  map[string][]string // by the name of what takes it
+	spared []string            // never to be used
 	Counts Counts
 }
 
@@ -63,9 +65,9 @@ type request struct {
 }
 
 // NewFuzzer reads the document of a server.
-func NewFuzzer(s *e2e.Server, secret string, tokens ...string) (*Fuzzer, error) {
+func NewFuzzer(s *e2e.Server, secret, operator string, tokens ...string) (*Fuzzer, error) {
 	f := &Fuzzer{
-		Tokens: tokens, Secret: secret, server: s.Address, known: map[string][]string{},
+		Tokens: append(tokens, operator), Operator: operator, Secret: secret, server: s.Address, known: map[string][]string{},
 		client: &http.Client{
 			Timeout: e2e.Patience, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
@@ -91,6 +93,9 @@ func NewFuzzer(s *e2e.Server, secret string, tokens ...string) (*Fuzzer, error) 
 	}
 	return f, nil
 }
+
+// Spare has the fuzzer never use an id: it could revoke its own token.
+func (f *Fuzzer) Spare(id string) { f.spared = append(f.spared, id) }
 
 // Operations are the ids of all operations of the document.
 func (f *Fuzzer) Operations() []string {
@@ -210,6 +215,10 @@ func kindOfID(of string) string {
 		return "itglueId"
 	case strings.HasPrefix(of, "syncs"), strings.HasSuffix(of, "Sync"):
 		return "syncId"
+	case strings.HasSuffix(of, "tokens"):
+		return "tokenId"
+	case strings.HasPrefix(of, "account"):
+		return "accountId"
 	case strings.HasPrefix(of, "organization"), strings.HasPrefix(of, "mappings"):
 		return "organizationId"
 	default:
@@ -220,7 +229,7 @@ func kindOfID(of string) string {
 // remember keeps the last few of a kind.
 func (f *Fuzzer) remember(kind, value string) {
 	const few = 20
-	if value == "" || slices.Contains(f.known[kind], value) {
+	if value == "" || slices.Contains(f.known[kind], value) || slices.Contains(f.spared, value) {
 		return
 	}
 	f.known[kind] = append(f.known[kind], value)

@@ -3,6 +3,7 @@ package securitytest_test
 import (
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -19,7 +20,7 @@ func TestAPI9NoRequestIsAnsweredOtherwiseThanDocumented(t *testing.T) {
 	t.Parallel()
 	e2e.OnEachEngine(t, func(t *testing.T, s *e2e.Site) {
 		t.Helper()
-		s = s.With("ORGBRIDGE_REQUESTS_PER_MINUTE=0", "ORGBRIDGE_ITGLUE_REQUESTS_PER_5_MINUTES=1000000")
+		s = s.With("ORGBRIDGE_REQUESTS_PER_MINUTE=0", "ORGBRIDGE_FAILED_AUTHENTICATIONS_PER_MINUTE=0", "ORGBRIDGE_ITGLUE_REQUESTS_PER_5_MINUTES=1000000")
 		for i := range 30 {
 			s.Add(fmt.Sprintf("Customer %d", i), fmt.Sprintf("customer%d.example.com", i))
 		}
@@ -43,11 +44,15 @@ func newFuzzer(t *testing.T, s *e2e.Site) *securitytest.Fuzzer {
 	token := func(role string) string {
 		return s.CLI("token", "create", "--account", account, "--role", role, "--name", role)
 	}
-	tokens := []string{token("admin"), token("viewer"), s.CLI("token", "create", "--role", "operator", "--name", "operator"), s.NewAccount(), "orgb_unknown", ""}
+	operator := s.CLI("token", "create", "--role", "operator", "--name", "operator")
+	tokens := []string{token("admin"), token("viewer"), s.NewAccount()}
 	server := s.Serve()
-	f, err := securitytest.NewFuzzer(server, e2e.SimKey, tokens...)
+	f, err := securitytest.NewFuzzer(server, e2e.SimKey, operator, slices.Concat(tokens, []string{"orgb_unknown", ""})...)
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, own := range append(tokens, operator) {
+		f.Spare(e2e.Call[struct{ Token struct{ ID string } }](server.Client(own), "GET", "/me", nil, http.StatusOK).Token.ID)
 	}
 	c := server.Client(tokens[0])
 	c.Fill(20)
