@@ -45,7 +45,10 @@ var documented sync.Map
 func checkDocumented(t *testing.T, r request, a answer) {
 	t.Helper()
 	text := fmt.Sprint(r.method, r.path, r.header, r.body, r.odd, a.status, slices.Sorted(maps.Keys(a.header)), a.header["Content-Type"], a.body)
-	form := sha256.Sum256([]byte(varying.ReplaceAllString(text, "0")))
+	if len(text) < 64<<10 { // to find it in megabytes takes longer than to look
+		text = varying.ReplaceAllString(text, "0")
+	}
+	form := sha256.Sum256([]byte(text))
 	if _, known := documented.Load(form); known {
 		return
 	}
