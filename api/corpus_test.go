@@ -101,11 +101,15 @@ func TestAPI8EveryBadInputHasItsAnswer(t *testing.T) {
 // count is what refused requests must not change.
 func (c *corpus) count(t *testing.T) string {
 	t.Helper()
-	out := []string{fmt.Sprint("/accounts ", c.w.callAs(t, c.operator, "GET", "/accounts?count=true", "", 200).at("total"))}
-	for _, path := range []string{"/organizations", "/syncs", "/events", "/tokens"} {
-		out = append(out, fmt.Sprint(path, " ", c.w.call(t, "GET", path+"?count=true", "", 200).at("total")))
+	var out strings.Builder
+	for _, path := range []string{"/organizations", "/syncs", "/events", "/tokens", "/accounts"} {
+		token := c.w.admin
+		if path == "/accounts" {
+			token = c.operator
+		}
+		fmt.Fprint(&out, path, " ", c.w.callAs(t, token, "GET", path+"?count=true", "", 200).at("total"), " ")
 	}
-	return strings.Join(out, ", ")
+	return out.String()
 }
 
 func (c *corpus) places(t *testing.T) []spot {
