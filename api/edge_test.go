@@ -40,7 +40,7 @@ func TestNewRefusesMissingDependencies(t *testing.T) {
 	}
 }
 
-func TestARouteWithoutPermissionIsRefused(t *testing.T) {
+func TestAPI5ARouteWithoutPermissionIsRefused(t *testing.T) {
 	t.Parallel()
 	if err := api.RegisterUndeclared(); err == nil {
 		t.Error("registered")
@@ -402,7 +402,7 @@ func leastRole(r api.RouteInfo) account.Role {
 	}
 }
 
-func TestRolesOnRoutes(t *testing.T) {
+func TestAPI5RolesOnRoutes(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	for _, r := range api.Routes() {

@@ -416,7 +416,7 @@ func TestScenarioOrganizations(t *testing.T) {
 }
 
 // TestScenarioOtherAccounts walks over everything of one account with the token of another.
-func TestScenarioOtherAccounts(t *testing.T) {
+func TestAPI1ScenarioOtherAccounts(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.glue[itglue.RegionEU].Add(itgluetest.Organization{ID: "1", Name: "Contoso"})

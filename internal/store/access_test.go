@@ -124,7 +124,7 @@ func TestConnectTwiceIsRefused(t *testing.T) {
 	})
 }
 
-func TestOneAccountNeverSeesAnother(t *testing.T) {
+func TestAPI1OneAccountNeverSeesAnother(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, s *store.Store) {
 		t.Helper()
