@@ -38,11 +38,7 @@ func TestSecurityDocument(t *testing.T) {
 		if !found || !ended {
 			t.Fatalf("no place for API%d", item)
 		}
-		want := ""
-		for _, proof := range proofs[item] {
-			want += "- " + proof + "\n"
-		}
-		want = "\n" + want + "\n"
+		want := "\n- " + strings.Join(proofs[item], "\n- ") + "\n\n"
 		if list != want && !*update {
 			t.Errorf("the tests of API%d are not those of the sources (run it with -update); it has%sinstead of%s", item, list, want)
 		}
@@ -79,7 +75,7 @@ func proofs(t *testing.T) [][]string {
 			if err != nil || item < 1 || item > items {
 				return fmt.Errorf("%s: there is no item %s", match[1], match[2])
 			}
-			found[item] = append(found[item], fmt.Sprintf("`%s` (%s)", match[1], filepath.ToSlash(dir)))
+			found[item] = append(found[item], fmt.Sprintf("%#q (%s)", match[1], filepath.ToSlash(dir)))
 		}
 		return nil
 	})
