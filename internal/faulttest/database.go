@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/orgbridge/orgbridge/internal/store/storetest"
+
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"; that of SQLite comes with the store
 )
 
@@ -22,7 +24,7 @@ type Database struct {
 func OpenDatabase(tb testing.TB, databaseURL string) *Database {
 	tb.Helper()
 	d := &Database{URL: databaseURL}
-	driver, source := "pgx", databaseURL
+	driver, source := "pgx", storetest.PastTheFence(databaseURL)
 	if path, ok := strings.CutPrefix(databaseURL, "sqlite://"); ok {
 		d.SQLite = true
 		name := url.URL{Path: path}

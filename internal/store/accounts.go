@@ -28,7 +28,7 @@ func (r accountRow) account() account.Account {
 // CreateAccount stores an account. It answers [errs.Conflict] when the id is in use.
 func (s *Store) CreateAccount(ctx context.Context, a account.Account, by event.Actor) error {
 	row := accountRow{ID: a.ID, Name: clean(a.Name), CreatedAt: instant(a.CreatedAt)}
-	return s.inTx(ctx, "create account", func(tx *gorm.DB) error {
+	return s.inTx(ctx, of(a.ID), "create account", func(tx *gorm.DB) error {
 		if err := conflictIfThere(tx.Create(&row).Error, "There is an account with this id."); err != nil {
 			return err
 		}
@@ -42,7 +42,7 @@ func (s *Store) Account(ctx context.Context, id string) (account.Account, error)
 	if !isID(id) {
 		return account.Account{}, noAccount()
 	}
-	err := s.read(ctx, "read account", func(tx *gorm.DB) error {
+	err := s.read(ctx, of(id), "read account", func(tx *gorm.DB) error {
 		return orNotFound(tx.Where("id = ?", id).Take(&row).Error, noAccount())
 	})
 	if err != nil {
@@ -53,7 +53,7 @@ func (s *Store) Account(ctx context.Context, id string) (account.Account, error)
 
 // Accounts returns a page of all accounts, newest first. A foreign position is [errs.ValidationFailed].
 func (s *Store) Accounts(ctx context.Context, f account.Filter) (rows page.Page[account.Account], err error) {
-	err = s.read(ctx, "list accounts", func(tx *gorm.DB) error {
+	err = s.read(ctx, ofEvery(), "list accounts", func(tx *gorm.DB) error {
 		q, err := newestFirst(tx.Model(&accountRow{}), f.After)
 		if err != nil {
 			return err
@@ -66,7 +66,7 @@ func (s *Store) Accounts(ctx context.Context, f account.Filter) (rows page.Page[
 
 // CountAccounts counts all accounts.
 func (s *Store) CountAccounts(ctx context.Context) (n int, err error) {
-	err = s.read(ctx, "count accounts", func(tx *gorm.DB) error {
+	err = s.read(ctx, ofEvery(), "count accounts", func(tx *gorm.DB) error {
 		n, err = count(tx.Model(&accountRow{}))
 		return err
 	})

@@ -16,7 +16,7 @@ import (
 // committed is counted, what it would write from now on is refused with [errs.Fenced]. It answers [errs.NotFound], and
 // [errs.SyncEnded] when the sync came to another end.
 func (s *Store) CancelSync(ctx context.Context, accountID, id string, by event.Actor) (sync orgsync.Sync, err error) {
-	err = s.inTx(ctx, "cancel sync", func(tx *gorm.DB) error {
+	err = s.inTx(ctx, of(accountID), "cancel sync", func(tx *gorm.DB) error {
 		if _, err := lockIntegration(tx, accountID); err != nil && !errs.Is(err, errs.NotConnected) {
 			return err
 		}

@@ -41,7 +41,7 @@ func (r changeRow) change() orgsync.Change {
 // ApplyChanges makes the planned changes, at most 10,000, each only if its row still is as the change says, and stores all of them
 // after those of earlier calls. What no longer fits is stored as refused. With DryRun nothing is made. It answers [errs.Fenced].
 func (s *Store) ApplyChanges(ctx context.Context, f orgsync.Fence, batch orgsync.Batch) error {
-	return s.inTx(ctx, "apply changes", func(tx *gorm.DB) (err error) {
+	return s.inTx(ctx, of(f.AccountID), "apply changes", func(tx *gorm.DB) (err error) {
 		if _, err := s.fence(tx, f, nil); err != nil {
 			return err
 		}
@@ -111,7 +111,7 @@ func (s *Store) storeChanges(ctx context.Context, tx *gorm.DB, accountID, syncID
 // ApplyUnmatched writes reasons for organizations that are still unmapped and that no person unmapped; at most 10,000. It answers
 // [errs.Fenced].
 func (s *Store) ApplyUnmatched(ctx context.Context, f orgsync.Fence, updates []orgsync.UnmatchedUpdate) error {
-	return s.inTx(ctx, "apply unmatched reasons", func(tx *gorm.DB) error {
+	return s.inTx(ctx, of(f.AccountID), "apply unmatched reasons", func(tx *gorm.DB) error {
 		if _, err := s.fence(tx, f, nil); err != nil || len(updates) == 0 {
 			return err
 		}

@@ -20,7 +20,7 @@ import (
 // The clock is the database's, so that no node with a wrong one begins a night early. And whatever it shows, no night begins twice: a
 // date is begun only if it is later than the last one, which is stored with the sync, and syncs_due_date has each date once.
 func (s *Store) DueAccounts(ctx context.Context, limit int) (accountIDs []string, err error) {
-	err = s.read(ctx, "find due accounts", func(tx *gorm.DB) error {
+	err = s.read(ctx, ofEvery(), "find due accounts", func(tx *gorm.DB) error {
 		now, err := s.dueTime(tx)
 		if err != nil {
 			return err
@@ -41,7 +41,7 @@ func dueAccounts(tx *gorm.DB, now time.Time) *gorm.DB {
 // id, unless the account has a queued or running one: then nothing is changed, and a later sweep decides again.
 func (s *Store) StartDaily(ctx context.Context, accountID, syncID string) (f orgsync.Fence, started bool, err error) {
 	f = orgsync.Fence{AccountID: accountID, SyncID: syncID, Epoch: 1}
-	err = s.inTx(ctx, "start a daily sync", func(tx *gorm.DB) error {
+	err = s.inTx(ctx, of(accountID), "start a daily sync", func(tx *gorm.DB) error {
 		started = false
 		in, err := lockIntegration(tx, accountID)
 		if errs.Is(err, errs.NotConnected) {

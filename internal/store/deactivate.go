@@ -12,7 +12,7 @@ import (
 // cancels the queued or running sync. Organizations and history stay. It returns how many mappings there were, or answers
 // [errs.NotConnected].
 func (s *Store) Deactivate(ctx context.Context, accountID string, by event.Actor) (removed int, err error) {
-	err = s.inTx(ctx, "deactivate integration", func(tx *gorm.DB) error {
+	err = s.inTx(ctx, of(accountID), "deactivate integration", func(tx *gorm.DB) error {
 		in, err := lockIntegration(tx, accountID)
 		if err != nil {
 			return err

@@ -64,7 +64,7 @@ func (s *Store) DirectoryRows(
 	if f.After != nil && (!isText(f.After.Key) || !isText(f.After.ID)) {
 		return rows, badCursor()
 	}
-	err = s.read(ctx, "list the directory", func(tx *gorm.DB) error {
+	err = s.read(ctx, of(accountID), "list the directory", func(tx *gorm.DB) error {
 		q := directoryOf(tx, accountID, f).Select("d.*, " + holder + " AS organization_id").Order("d.name_folded, d.id")
 		if f.After != nil {
 			q = q.Where("(d.name_folded, d.id) > (?, ?)", f.After.Key, f.After.ID)
@@ -77,7 +77,7 @@ func (s *Store) DirectoryRows(
 
 // CountDirectoryRows counts the rows on all pages.
 func (s *Store) CountDirectoryRows(ctx context.Context, accountID string, f integration.DirectoryFilter) (n int, err error) {
-	err = s.read(ctx, "count the directory", func(tx *gorm.DB) error {
+	err = s.read(ctx, of(accountID), "count the directory", func(tx *gorm.DB) error {
 		n, err = count(directoryOf(tx, accountID, f))
 		return err
 	})
@@ -103,7 +103,7 @@ func (s *Store) DirectoryEntry(ctx context.Context, accountID, itglueID string) 
 	if !isText(itglueID) {
 		return integration.DirectoryEntry{}, none
 	}
-	err := s.read(ctx, "read a directory entry", func(tx *gorm.DB) error {
+	err := s.read(ctx, of(accountID), "read a directory entry", func(tx *gorm.DB) error {
 		return orNotFound(tx.Where("account_id = ?", accountID).Where("id = ?", itglueID).Take(&row).Error, none)
 	})
 	return row.entry(), err
@@ -112,7 +112,7 @@ func (s *Store) DirectoryEntry(ctx context.Context, accountID, itglueID string) 
 // Directory returns the stored directory, in order of id.
 func (s *Store) Directory(ctx context.Context, accountID string) ([]integration.DirectoryEntry, error) {
 	var rows []directoryRow
-	err := s.read(ctx, "read the directory", func(tx *gorm.DB) error {
+	err := s.read(ctx, of(accountID), "read the directory", func(tx *gorm.DB) error {
 		return tx.Where("account_id = ?", accountID).Order("id").Find(&rows).Error
 	})
 	return convert(rows, directoryRow.entry), err
@@ -120,7 +120,7 @@ func (s *Store) Directory(ctx context.Context, accountID string) ([]integration.
 
 // WriteDirectory inserts or overwrites the entries and removes the ids; at most 10,000 of both together. It answers [errs.Fenced].
 func (s *Store) WriteDirectory(ctx context.Context, f orgsync.Fence, entries []integration.DirectoryEntry, gone []string) error {
-	return s.inTx(ctx, "write the directory", func(tx *gorm.DB) error {
+	return s.inTx(ctx, of(f.AccountID), "write the directory", func(tx *gorm.DB) error {
 		if _, err := s.fence(tx, f, nil); err != nil {
 			return err
 		}
@@ -163,7 +163,7 @@ func removeEntries(tx *gorm.DB, accountID string, ids []string) error {
 
 // DirectoryTaken notes when the directory was taken, or answers [errs.Fenced].
 func (s *Store) DirectoryTaken(ctx context.Context, f orgsync.Fence, at time.Time) error {
-	return s.inTx(ctx, "note when the directory was taken", func(tx *gorm.DB) error {
+	return s.inTx(ctx, of(f.AccountID), "note when the directory was taken", func(tx *gorm.DB) error {
 		if _, err := s.fence(tx, f, nil); err != nil {
 			return err
 		}

@@ -164,7 +164,7 @@ func (s *Store) Events(ctx context.Context, accountID string, f event.Filter) (e
 		return events, nil
 	}
 	var all []event.Event
-	err = s.read(ctx, "list events", func(tx *gorm.DB) error {
+	err = s.read(ctx, of(accountID), "list events", func(tx *gorm.DB) error {
 		all, err = eventsOf(tx, accountID, f, before)
 		return err
 	})
@@ -178,7 +178,7 @@ func (s *Store) CountEvents(ctx context.Context, accountID string, f event.Filte
 	if f.OrganizationID != "" && !isID(f.OrganizationID) {
 		return 0, nil
 	}
-	err = s.read(ctx, "count events", func(tx *gorm.DB) error {
+	err = s.read(ctx, of(accountID), "count events", func(tx *gorm.DB) error {
 		if n, err = count(recorded(tx, accountID, f)); err != nil {
 			return err
 		}

@@ -53,7 +53,7 @@ func wantUnavailable(t *testing.T, err error) {
 // block holds the locks of a statement in a transaction that stays idle, until the returned function is called.
 func block(t *testing.T, databaseURL, statement string, args ...any) (free func()) {
 	t.Helper()
-	conn, err := pgx.Connect(t.Context(), databaseURL)
+	conn, err := pgx.Connect(t.Context(), storetest.PastTheFence(databaseURL))
 	ok(t, err)
 	tx, err := conn.Begin(t.Context())
 	ok(t, err)
@@ -102,7 +102,7 @@ func TestF12DeadlockOfTwoIsSolved(t *testing.T) {
 		id := storetest.Account(t, s)
 		storetest.Connect(t, s, id)
 		organizationID := storetest.Organization(t, s, id, "Contoso")
-		other, err := pgx.Connect(t.Context(), databaseURL)
+		other, err := pgx.Connect(t.Context(), storetest.PastTheFence(databaseURL))
 		ok(t, err)
 		defer func() { _ = other.Close(context.WithoutCancel(t.Context())) }()
 		tx, err := other.Begin(t.Context())
@@ -266,6 +266,7 @@ func TestF9KilledBackendFailsOnlyWithUnavailable(t *testing.T) {
 		}
 		close(stop)
 		writers.Wait()
+		awaitTrue(t, func() bool { return s.Ready(t.Context()) == nil }) // it may have acknowledged all that before it noticed
 		stored := storetest.Value[int64](t, s, "SELECT count(*) FROM organizations")
 		if stored < acknowledged.Load() || stored > acknowledged.Load()+away.Load() {
 			t.Fatalf("%d stored, %d acknowledged, %d unknown", stored, acknowledged.Load(), away.Load())

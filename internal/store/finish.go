@@ -20,7 +20,7 @@ func (s *Store) FinishSync(ctx context.Context, f orgsync.Fence, o orgsync.Outco
 	if !o.Status.Final() {
 		return fmt.Errorf("finish sync: %q is not a final status", o.Status)
 	}
-	return s.inTx(ctx, "finish sync", func(tx *gorm.DB) error {
+	return s.inTx(ctx, of(f.AccountID), "finish sync", func(tx *gorm.DB) error {
 		row, err := s.fence(tx, f, nil)
 		if err != nil {
 			return err

@@ -53,7 +53,7 @@ func (s *Store) ClaimKey(ctx context.Context, accountID string, r idempotency.Re
 	if err != nil {
 		return nil, fmt.Errorf("claim an idempotency key: %w", err)
 	}
-	err = s.inTx(ctx, "claim an idempotency key", func(tx *gorm.DB) error {
+	err = s.inTx(ctx, of(accountID), "claim an idempotency key", func(tx *gorm.DB) error {
 		claim = &idempotency.Claim{AccountID: accountID, KeyHash: r.KeyHash, Owner: owner.String()}
 		inserted := s.insertKey(tx, claim, r)
 		if inserted.Error != nil || inserted.RowsAffected == 1 {
@@ -188,7 +188,7 @@ func (s *Store) AnswerKey(ctx context.Context, c *idempotency.Claim, a idempoten
 
 // writeKey answers [errs.IdempotencyKeyInUse] when another attempt has the claim by now.
 func (s *Store) writeKey(ctx context.Context, operation string, c *idempotency.Claim, columns map[string]any) error {
-	return s.inTx(ctx, operation, func(tx *gorm.DB) error {
+	return s.inTx(ctx, of(c.AccountID), operation, func(tx *gorm.DB) error {
 		written := owned(tx, c).Updates(columns)
 		if written.Error == nil && written.RowsAffected == 0 {
 			return keyInUse()
@@ -200,7 +200,7 @@ func (s *Store) writeKey(ctx context.Context, operation string, c *idempotency.C
 // ReleaseKey gives a claim up that has not been answered: the key is forgotten unless something was done under it, and the next attempt
 // is served at once. A claim that another attempt has by now stays.
 func (s *Store) ReleaseKey(ctx context.Context, c *idempotency.Claim) error {
-	return s.inTx(ctx, "release an idempotency key", func(tx *gorm.DB) error {
+	return s.inTx(ctx, of(c.AccountID), "release an idempotency key", func(tx *gorm.DB) error {
 		forgotten := owned(tx, c).Where("effects = ''").Delete(&keyRow{})
 		if forgotten.Error != nil || forgotten.RowsAffected > 0 {
 			return forgotten.Error
@@ -211,7 +211,7 @@ func (s *Store) ReleaseKey(ctx context.Context, c *idempotency.Claim) error {
 
 // ForgetKeys removes the idempotency keys of all accounts and operators that have been kept long enough.
 func (s *Store) ForgetKeys(ctx context.Context) error {
-	return s.inTx(ctx, "forget idempotency keys", func(tx *gorm.DB) error {
+	return s.inTx(ctx, ofEvery(), "forget idempotency keys", func(tx *gorm.DB) error {
 		if err := tx.Exec("DELETE FROM operator_idempotency_keys WHERE expires_at <= ?", s.databaseTime(0)).Error; err != nil {
 			return err
 		}

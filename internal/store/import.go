@@ -20,7 +20,7 @@ func (s *Store) ImportOrganization(
 	ctx context.Context, accountID string, o organization.Organization, from organization.Source, by event.Actor,
 ) error {
 	entry := from.Entry
-	return s.inTx(ctx, "import organization", func(tx *gorm.DB) error {
+	return s.inTx(ctx, of(accountID), "import organization", func(tx *gorm.DB) error {
 		if err := lockConnection(tx, accountID, &from.Connection); err != nil {
 			return err
 		}
@@ -63,7 +63,7 @@ func lockConnection(tx *gorm.DB, accountID string, then *integration.Integration
 // AlreadyMapped returns the [errs.AlreadyMapped] of each of the IT Glue organizations that an organization is mapped to.
 func (s *Store) AlreadyMapped(ctx context.Context, accountID string, itglueIDs []string) (map[string]*errs.Error, error) {
 	var holders []struct{ ITGlueID, ID, Name string }
-	err := s.read(ctx, "look up mapped IT Glue organizations", func(tx *gorm.DB) error {
+	err := s.read(ctx, of(accountID), "look up mapped IT Glue organizations", func(tx *gorm.DB) error {
 		return tx.Table("organizations AS o").Select("m.itglue_id AS it_glue_id, o.id, o.name").
 			Joins("JOIN mappings m ON m.account_id = o.account_id AND m.organization_id = o.id").
 			Where("o.account_id = ?", accountID).Where("m.itglue_id IN ?", itglueIDs).Find(&holders).Error
@@ -82,7 +82,7 @@ func (s *Store) DomainHolders(ctx context.Context, accountID string, domains []s
 		rows[i] = []string{domain}
 	}
 	var holders []struct{ Domain, ID string }
-	err := s.read(ctx, "look up domains", func(tx *gorm.DB) error {
+	err := s.read(ctx, of(accountID), "look up domains", func(tx *gorm.DB) error {
 		return tx.Raw(`WITH v(domain) AS MATERIALIZED (?)
 			SELECT o.domain, o.id FROM v JOIN organizations o ON o.domain = v.domain WHERE o.account_id = ?`,
 			s.values([]string{"text"}, rows), accountID).Find(&holders).Error

@@ -80,7 +80,7 @@ func notConnected() *errs.Error {
 // Integration returns the account's integration, or [errs.NotConnected].
 func (s *Store) Integration(ctx context.Context, accountID string) (integration.Integration, error) {
 	var row integrationRow
-	err := s.read(ctx, "read integration", func(tx *gorm.DB) error {
+	err := s.read(ctx, of(accountID), "read integration", func(tx *gorm.DB) error {
 		return orNotFound(tx.Where("account_id = ?", accountID).Take(&row).Error, notConnected())
 	})
 	if err != nil {
@@ -96,7 +96,7 @@ func (s *Store) Connect(ctx context.Context, accountID string, in integration.In
 		ID: initial.ID, IntegrationID: in.ID, Kind: orgsync.Initial, Status: orgsync.Queued, Epoch: 1, CreatedAt: in.ConnectedAt,
 		RequestedBy: initial.By,
 	})
-	return s.inTx(ctx, "connect", func(tx *gorm.DB) error {
+	return s.inTx(ctx, of(accountID), "connect", func(tx *gorm.DB) error {
 		if err := lockUnconnected(tx, accountID); err != nil {
 			return err
 		}

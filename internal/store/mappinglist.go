@@ -62,7 +62,7 @@ func (s *Store) Mapping(ctx context.Context, accountID, organizationID string) (
 		return mapping.Row{}, noOrganization()
 	}
 	var row mapping.Row
-	err := s.read(ctx, "read mapping", func(tx *gorm.DB) (err error) {
+	err := s.read(ctx, of(accountID), "read mapping", func(tx *gorm.DB) (err error) {
 		row, err = mappingOf(tx, accountID, organizationID)
 		return err
 	})
@@ -90,7 +90,7 @@ func checkMapping(tx *gorm.DB, accountID, organizationID string) error {
 // Mappings returns a page of rows with their candidates, in the order of (folded name of the organization, id). A foreign position is
 // [errs.ValidationFailed].
 func (s *Store) Mappings(ctx context.Context, accountID string, f mapping.Filter) (rows page.Page[mapping.Row], err error) {
-	err = s.read(ctx, "list mappings", func(tx *gorm.DB) error {
+	err = s.read(ctx, of(accountID), "list mappings", func(tx *gorm.DB) error {
 		q, err := byName(mappingsOf(tx, accountID, f).Select(viewColumns), f.After, f.Sort == mapping.SortNameDesc)
 		if err != nil {
 			return err
@@ -108,7 +108,7 @@ func (s *Store) Mappings(ctx context.Context, accountID string, f mapping.Filter
 
 // CountMappings counts the rows on all pages.
 func (s *Store) CountMappings(ctx context.Context, accountID string, f mapping.Filter) (n int, err error) {
-	err = s.read(ctx, "count mappings", func(tx *gorm.DB) error {
+	err = s.read(ctx, of(accountID), "count mappings", func(tx *gorm.DB) error {
 		n, err = count(mappingsOf(tx, accountID, f))
 		return err
 	})
@@ -234,7 +234,7 @@ func equalFirst(name string, all []mapping.Candidate) []mapping.Candidate {
 
 // MappingSummary counts the account's rows by state and by the reason why they are not mapped.
 func (s *Store) MappingSummary(ctx context.Context, accountID string) (sum mapping.Summary, err error) {
-	err = s.read(ctx, "summarize mappings", func(tx *gorm.DB) error {
+	err = s.read(ctx, of(accountID), "summarize mappings", func(tx *gorm.DB) error {
 		sum, err = mappingSummary(tx, accountID)
 		return err
 	})

@@ -50,7 +50,7 @@ func (s *Store) MapOrganization(
 	if !isID(organizationID) {
 		return noOrganization()
 	}
-	return s.inTx(ctx, "map organization", func(tx *gorm.DB) error {
+	return s.inTx(ctx, of(accountID), "map organization", func(tx *gorm.DB) error {
 		entry, err := lockTarget(tx, accountID, &target)
 		if err != nil {
 			return err
@@ -141,7 +141,7 @@ func (s *Store) SetSyncEnabled(ctx context.Context, accountID, organizationID st
 	if !isID(organizationID) {
 		return noOrganization()
 	}
-	return s.inTx(ctx, "switch a mapping on or off", func(tx *gorm.DB) error {
+	return s.inTx(ctx, of(accountID), "switch a mapping on or off", func(tx *gorm.DB) error {
 		in, err := lockIntegration(tx, accountID)
 		if err != nil && !errs.Is(err, errs.NotConnected) {
 			return err
@@ -198,7 +198,7 @@ func (s *Store) UnmapByPerson(ctx context.Context, accountID, organizationID str
 	if !isID(organizationID) {
 		return noOrganization()
 	}
-	return s.inTx(ctx, "unmap organization", func(tx *gorm.DB) error {
+	return s.inTx(ctx, of(accountID), "unmap organization", func(tx *gorm.DB) error {
 		if _, err := lockIntegration(tx, accountID); err != nil {
 			return err
 		}

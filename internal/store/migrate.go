@@ -28,9 +28,25 @@ func (s *Store) Migrate(ctx context.Context, also func(ctx context.Context) erro
 	cfg := s.pool.Config().ConnConfig.Copy()
 	cfg.RuntimeParams["statement_timeout"], cfg.RuntimeParams["lock_timeout"] = "0", "0"
 	cfg.RuntimeParams["idle_in_transaction_session_timeout"] = "0"
+	cfg.RuntimeParams[everySetting] = "on"
 	db := stdlib.OpenDB(*cfg)
 	err := s.locked(ctx, db, func() error { return s.migrate(ctx, db, also) })
-	return errors.Join(err, db.Close())
+	if err := errors.Join(err, db.Close()); err != nil {
+		return err
+	}
+	return s.warnWithoutFence(ctx)
+}
+
+// warnWithoutFence says so when PostgreSQL shows the login all rows, as it does to superusers.
+func (s *Store) warnWithoutFence(ctx context.Context) error {
+	var fenced bool
+	if err := s.pool.QueryRow(ctx, "SELECT row_security_active('accounts')").Scan(&fenced); err != nil {
+		return fmt.Errorf("ask for row-level security: %w", err)
+	}
+	if !fenced {
+		s.log.WarnContext(ctx, "PostgreSQL does not fence accounts from each other for this login: use one that is neither superuser nor has BYPASSRLS")
+	}
+	return nil
 }
 
 // migrateSQLite tries again as long as the schema was changed meanwhile: then another process may have made what was about to be made.

@@ -87,7 +87,7 @@ func (s *Store) changeOrganization(
 	if !isID(id) {
 		return noOrganization()
 	}
-	return s.inTx(ctx, operation, func(tx *gorm.DB) error {
+	return s.inTx(ctx, of(accountID), operation, func(tx *gorm.DB) error {
 		if err := lockIfConnected(tx, accountID); err != nil {
 			return err
 		}

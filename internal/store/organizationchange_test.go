@@ -227,9 +227,8 @@ func TestChangesOfOrganizationsWaitForTheIntegration(t *testing.T) {
 	storetest.Connected(t, s, id)
 	org := storetest.Organization(t, s, id, "A")
 	from := sourceOf(t, s, id, storetest.Entry(1, "One"))
-	batch, err := s.PostgresPool().Begin(t.Context())
-	ok(t, err)
-	_, err = batch.Exec(t.Context(), "SELECT 1 FROM integrations WHERE account_id = $1 FOR NO KEY UPDATE", id)
+	batch := storetest.Begin(t, s)
+	_, err := batch.Exec(t.Context(), "SELECT 1 FROM integrations WHERE account_id = $1 FOR NO KEY UPDATE", id)
 	ok(t, err)
 	for name, change := range map[string]func(ctx context.Context) error{
 		"create": func(ctx context.Context) error { return s.CreateOrganization(ctx, id, newcomer(t, "B"), event.Actor{}) },
@@ -255,10 +254,9 @@ func TestChangesOfOrganizationsWaitForTheIntegration(t *testing.T) {
 // onceWaiting runs a change against a transaction that holds it up. When the change waits, meanwhile runs; then the transaction ends.
 func onceWaiting(t *testing.T, s *store.Store, holding string, change func() error, meanwhile func(tx pgx.Tx)) error {
 	t.Helper()
-	tx, err := s.PostgresPool().Begin(t.Context())
-	ok(t, err)
+	tx := storetest.Begin(t, s)
 	defer func() { _ = tx.Rollback(t.Context()) }() // a failed test must not leave the change waiting
-	_, err = tx.Exec(t.Context(), holding)
+	_, err := tx.Exec(t.Context(), holding)
 	ok(t, err)
 	changed := make(chan error, 1)
 	go func() { changed <- change() }()

@@ -51,7 +51,7 @@ func noOrganization() *errs.Error { return errs.New(errs.NotFound, "There is no 
 // CreateOrganization stores the organization with its unmapped mapping row. It answers [errs.DomainTaken] when the account has an
 // organization with that domain.
 func (s *Store) CreateOrganization(ctx context.Context, accountID string, o organization.Organization, by event.Actor) error {
-	return s.inTx(ctx, "create organization", func(tx *gorm.DB) error {
+	return s.inTx(ctx, of(accountID), "create organization", func(tx *gorm.DB) error {
 		if err := lockIfConnected(tx, accountID); err != nil {
 			return err
 		}
@@ -100,7 +100,7 @@ func (s *Store) Organization(ctx context.Context, accountID, id string) (organiz
 	if !isID(id) {
 		return organization.Organization{}, noOrganization()
 	}
-	err := s.read(ctx, "read organization", func(tx *gorm.DB) error {
+	err := s.read(ctx, of(accountID), "read organization", func(tx *gorm.DB) error {
 		q := organizationsOf(tx, accountID, organization.Filter{}).Where("o.id = ?", id)
 		return orNotFound(q.Select("o.*, m.state").Take(&row).Error, noOrganization())
 	})
@@ -115,7 +115,7 @@ func (s *Store) Organization(ctx context.Context, accountID, id string) (organiz
 func (s *Store) Organizations(
 	ctx context.Context, accountID string, f organization.Filter,
 ) (rows page.Page[organization.Organization], err error) {
-	err = s.read(ctx, "list organizations", func(tx *gorm.DB) error {
+	err = s.read(ctx, of(accountID), "list organizations", func(tx *gorm.DB) error {
 		q, err := byName(organizationsOf(tx, accountID, f), f.After, f.Descending)
 		if err != nil {
 			return err
@@ -128,7 +128,7 @@ func (s *Store) Organizations(
 
 // CountOrganizations counts the organizations on all pages.
 func (s *Store) CountOrganizations(ctx context.Context, accountID string, f organization.Filter) (n int, err error) {
-	err = s.read(ctx, "count organizations", func(tx *gorm.DB) error {
+	err = s.read(ctx, of(accountID), "count organizations", func(tx *gorm.DB) error {
 		n, err = count(organizationsOf(tx, accountID, f))
 		return err
 	})

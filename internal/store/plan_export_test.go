@@ -66,7 +66,10 @@ func (s *Store) explain(t *testing.T, list func(tx *gorm.DB) *gorm.DB) string {
 	t.Helper()
 	statement := s.db.ToSQL(func(tx *gorm.DB) *gorm.DB { return list(tx).Find(&[]map[string]any{}) })
 	var plan []string
-	if err := acrossAccounts(s.conn(t.Context())).Raw("EXPLAIN " + statement).Scan(&plan).Error; err != nil {
+	err := s.read(t.Context(), ofEvery(), "explain", func(tx *gorm.DB) error {
+		return acrossAccounts(tx).Raw("EXPLAIN " + statement).Scan(&plan).Error
+	})
+	if err != nil {
 		t.Fatalf("%v: %s", err, statement)
 	}
 	return strings.Join(plan, "\n")

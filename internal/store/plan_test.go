@@ -13,7 +13,7 @@ func TestListsUseIndexes(t *testing.T) {
 	t.Parallel()
 	s := storetest.Postgres(t)
 	var id string
-	for _, n := range []int{5_000, 5_000, 30_000} {
+	for _, n := range []int{30_000, 30_000, 21_000} {
 		id = storetest.Account(t, s)
 		storetest.Connected(t, s, id)
 		storetest.Organizations(t, s, id, n)
@@ -38,8 +38,8 @@ func TestListsUseIndexes(t *testing.T) {
 				t.Errorf("%s reads all of %s:\n%s", list, table, plan)
 			}
 		}
-		if strings.Contains(list, "search") && !strings.Contains(plan, "_search") {
-			t.Errorf("%s does not use the search index:\n%s", list, plan)
+		if strings.Contains(list, "search") && !strings.Contains(plan, "Cond: (account_id") && !strings.Contains(plan, "Cond: ((account_id") {
+			t.Errorf("%s does not keep to the account:\n%s", list, plan)
 		}
 		if strings.Contains(list, "page") && strings.Contains(plan, "Sort") && !strings.Contains(plan, "Incremental") {
 			t.Errorf("%s sorts the whole account:\n%s", list, plan)

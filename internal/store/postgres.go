@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
-	"github.com/jackc/pgx/v5/stdlib"
 	"gorm.io/driver/postgres"
 )
 
@@ -48,7 +47,7 @@ func (s *Store) openPostgres(ctx context.Context, databaseURL string) error {
 		return fmt.Errorf("reach the PostgreSQL database: %w", err)
 	}
 	s.writers = make(chan struct{}, transactions(int(cfg.MaxConns)))
-	s.sql = stdlib.OpenDBFromPool(s.pool)
+	s.sql = openFenced(s.pool)
 	return s.attach(postgres.New(postgres.Config{Conn: s.sql}))
 }
 

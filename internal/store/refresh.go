@@ -26,7 +26,7 @@ func (s *Store) Refresh(
 		now := s.now()
 		row.FinishedAt = &now
 	}
-	return s.inTx(ctx, "refresh organization", func(tx *gorm.DB) error {
+	return s.inTx(ctx, of(row.AccountID), "refresh organization", func(tx *gorm.DB) error {
 		if err := lockConnection(tx, row.AccountID, &through); err != nil {
 			return err
 		}
@@ -53,7 +53,7 @@ func (s *Store) Refresh(
 
 // RejectCredentials notes that IT Glue refused the key of the integration, if the account still has it.
 func (s *Store) RejectCredentials(ctx context.Context, in integration.Integration, detail string) error {
-	return s.inTx(ctx, "note rejected credentials", func(tx *gorm.DB) error {
+	return s.inTx(ctx, of(in.AccountID), "note rejected credentials", func(tx *gorm.DB) error {
 		now, err := lockIntegration(tx, in.AccountID)
 		if errs.Is(err, errs.NotConnected) || (err == nil && !bytes.Equal(now.SealedKey, in.SealedKey)) {
 			return nil // it was not the key of today that was refused

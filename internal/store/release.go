@@ -52,7 +52,7 @@ func (s *Store) RejectRemovals(ctx context.Context, accountID, syncID string, by
 func (s *Store) decide(
 	ctx context.Context, operation, accountID, syncID string, fact event.Event, made decision,
 ) (sync orgsync.Sync, err error) {
-	err = s.inTx(ctx, operation, func(tx *gorm.DB) error {
+	err = s.inTx(ctx, of(accountID), operation, func(tx *gorm.DB) error {
 		held, err := lockHeld(tx, accountID, syncID)
 		if err != nil {
 			return err
@@ -145,7 +145,7 @@ func heldChanges(tx *gorm.DB, accountID, syncID string) *gorm.DB {
 // SettleRemovals makes those of the held changes that are planned now, each only if the mapping is active and still as the change says,
 // takes their IT Glue organizations out of the directory, and stores what became of all of them. It answers [errs.Fenced].
 func (s *Store) SettleRemovals(ctx context.Context, f orgsync.Fence, decided []orgsync.Change) error {
-	return s.inTx(ctx, "settle released removals", func(tx *gorm.DB) error {
+	return s.inTx(ctx, of(f.AccountID), "settle released removals", func(tx *gorm.DB) error {
 		if _, err := s.fence(tx, f, nil); err != nil {
 			return err
 		}

@@ -36,7 +36,7 @@ func (l timedLimit) now() time.Time { return time.UnixMicro(l.Now).UTC() }
 
 // ReadLedger returns what the nodes know of a key, and the database's time.
 func (s *Store) ReadLedger(ctx context.Context, key string) (state integration.RequestLimit, now time.Time, err error) {
-	err = s.read(ctx, "read a request limit", func(tx *gorm.DB) error {
+	err = s.read(ctx, ofNone(), "read a request limit", func(tx *gorm.DB) error {
 		row, _, err := s.limitOf(tx, key)
 		state, now = row.Row.state(), row.now()
 		return err
@@ -48,7 +48,7 @@ func (s *Store) ReadLedger(ctx context.Context, key string) (state integration.R
 func (s *Store) ChangeLedger(
 	ctx context.Context, key string, change func(integration.RequestLimit, time.Time) integration.RequestLimit,
 ) error {
-	return s.inTx(ctx, "change a request limit", func(tx *gorm.DB) error {
+	return s.inTx(ctx, ofNone(), "change a request limit", func(tx *gorm.DB) error {
 		row, found, err := s.limitOf(tx.Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate}), key)
 		if err != nil {
 			return err

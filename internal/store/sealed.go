@@ -15,7 +15,7 @@ const prefixLength = 5
 // SealedOtherwise returns integrations whose key does not begin with the prefix, in order of account, after one of them.
 func (s *Store) SealedOtherwise(ctx context.Context, prefix []byte, after string, limit int) (found []integration.Integration, err error) {
 	var rows []integrationRow
-	err = s.read(ctx, "find keys to seal anew", func(tx *gorm.DB) error {
+	err = s.read(ctx, ofEvery(), "find keys to seal anew", func(tx *gorm.DB) error {
 		q := acrossAccounts(tx).Where("substr(sealed_key, 1, ?) <> ?", prefixLength, prefix).Where("length(sealed_key) > 0")
 		if after != "" {
 			q = q.Where("account_id > ?", after)
@@ -27,7 +27,7 @@ func (s *Store) SealedOtherwise(ctx context.Context, prefix []byte, after string
 
 // SealedSamples returns one integration for each sealing key that stored keys are sealed with.
 func (s *Store) SealedSamples(ctx context.Context) (samples []integration.SealedSample, err error) {
-	err = s.read(ctx, "find sealing keys", func(tx *gorm.DB) error {
+	err = s.read(ctx, ofEvery(), "find sealing keys", func(tx *gorm.DB) error {
 		var groups []struct {
 			AccountID string
 			Keys      int
@@ -52,7 +52,7 @@ func (s *Store) SealedSamples(ctx context.Context) (samples []integration.Sealed
 
 // DiscardKey gives a stored key up and has a person asked for it, unless the stored one is another by now.
 func (s *Store) DiscardKey(ctx context.Context, in integration.Integration) error {
-	return s.inTx(ctx, "give a key up", func(tx *gorm.DB) error {
+	return s.inTx(ctx, of(in.AccountID), "give a key up", func(tx *gorm.DB) error {
 		given := integrationOf(tx, in.AccountID).Where("id = ?", in.ID).Where("sealed_key = ?", in.SealedKey).Update("sealed_key", []byte{})
 		if given.Error != nil || given.RowsAffected == 0 {
 			return given.Error
@@ -68,7 +68,7 @@ func (s *Store) DiscardKey(ctx context.Context, in integration.Integration) erro
 // ReplaceSealedKey stores the same key sealed anew, unless the stored one is another by now. Nothing has happened for the account, so it
 // is no event.
 func (s *Store) ReplaceSealedKey(ctx context.Context, in integration.Integration, sealed []byte) error {
-	return s.inTx(ctx, "seal a key anew", func(tx *gorm.DB) error {
+	return s.inTx(ctx, of(in.AccountID), "seal a key anew", func(tx *gorm.DB) error {
 		return integrationOf(tx, in.AccountID).Where("id = ?", in.ID).Where("sealed_key = ?", in.SealedKey).Update("sealed_key", sealed).Error
 	})
 }
@@ -76,7 +76,7 @@ func (s *Store) ReplaceSealedKey(ctx context.Context, in integration.Integration
 // RetireSealingKeys has nothing stored any more that begins with one of the prefixes, if nothing is by now. It returns how many
 // integrations have such a key; then nothing is retired.
 func (s *Store) RetireSealingKeys(ctx context.Context, prefixes [][]byte) (uses int, err error) {
-	err = s.inTx(ctx, "retire sealing keys", func(tx *gorm.DB) error {
+	err = s.inTx(ctx, ofEvery(), "retire sealing keys", func(tx *gorm.DB) error {
 		if s.pool != nil {
 			// Those who store a key wait, and those who are at it are waited for. On SQLite there is one writer at a time.
 			if err := acrossAccounts(tx).Exec("LOCK TABLE integrations IN EXCLUSIVE MODE").Error; err != nil {

@@ -14,7 +14,7 @@ import (
 func (s *Store) ChangeIntegration(
 	ctx context.Context, accountID string, change func(integration.Integration) (integration.Changed, error),
 ) (in integration.Integration, next *integration.QueuedSync, err error) {
-	err = s.inTx(ctx, "change integration", func(tx *gorm.DB) error {
+	err = s.inTx(ctx, of(accountID), "change integration", func(tx *gorm.DB) error {
 		next = nil
 		row, err := lockIntegration(tx, accountID)
 		if err != nil {
@@ -82,7 +82,7 @@ func writeSettings(tx *gorm.DB, accountID string, in *integration.Integration) e
 
 // CountMapped counts the account's mappings, paused ones included.
 func (s *Store) CountMapped(ctx context.Context, accountID string) (n int, err error) {
-	err = s.read(ctx, "count mapped organizations", func(tx *gorm.DB) error {
+	err = s.read(ctx, of(accountID), "count mapped organizations", func(tx *gorm.DB) error {
 		n, err = count(mapped(tx, accountID))
 		return err
 	})
@@ -96,7 +96,7 @@ func mapped(tx *gorm.DB, accountID string) *gorm.DB {
 // MappedSample returns IT Glue organizations that are mapped, at most n of them, taken evenly from all in the order of their ids. Each
 // has the name of the directory or, if that does not have it, the one last seen.
 func (s *Store) MappedSample(ctx context.Context, accountID string, n int) (sample []integration.Mapped, err error) {
-	err = s.read(ctx, "sample mapped organizations", func(tx *gorm.DB) error {
+	err = s.read(ctx, of(accountID), "sample mapped organizations", func(tx *gorm.DB) error {
 		return tx.Raw(`SELECT m.itglue_id AS id, coalesce(
 				(SELECT d.name FROM directory d WHERE d.account_id = m.account_id AND d.id = m.itglue_id), m.itglue_name) AS name,
 				EXISTS (SELECT 1 FROM directory d WHERE d.account_id = m.account_id AND d.id = m.itglue_id) AS listed

@@ -29,7 +29,7 @@ func (r stateRow) state() orgsync.OrganizationState {
 // OrganizationStates returns all organizations of the account, in order of id, as of the account's event asOf or later. There may be a
 // great many, so the rows are scanned by hand: gorm takes as long to fill its structs as the database to find them.
 func (s *Store) OrganizationStates(ctx context.Context, accountID string) (states []orgsync.OrganizationState, asOf int64, err error) {
-	err = s.read(ctx, "read organization states", func(tx *gorm.DB) (err error) {
+	err = s.read(ctx, of(accountID), "read organization states", func(tx *gorm.DB) (err error) {
 		if asOf, err = lastEvent(tx, accountID); err != nil { // first: what comes in between is then seen as later
 			return err
 		}
@@ -61,7 +61,7 @@ func (s *Store) OrganizationState(ctx context.Context, accountID, organizationID
 	if !isID(organizationID) {
 		return orgsync.OrganizationState{}, noOrganization()
 	}
-	err := s.read(ctx, "read organization state", func(tx *gorm.DB) error {
+	err := s.read(ctx, of(accountID), "read organization state", func(tx *gorm.DB) error {
 		return orNotFound(statesOf(tx, accountID).Where("o.id = ?", organizationID).Take(&row).Error, noOrganization())
 	})
 	return row.state(), err
@@ -76,7 +76,7 @@ func statesOf(tx *gorm.DB, accountID string) *gorm.DB {
 
 // Size says how many organizations and directory entries the account has together.
 func (s *Store) Size(ctx context.Context, accountID string) (n int, err error) {
-	err = s.read(ctx, "count an account's rows", func(tx *gorm.DB) error {
+	err = s.read(ctx, of(accountID), "count an account's rows", func(tx *gorm.DB) error {
 		return tx.Raw(`SELECT (SELECT count(*) FROM organizations WHERE account_id = ?) + (SELECT count(*) FROM directory WHERE account_id = ?)`,
 			accountID, accountID).Scan(&n).Error
 	})

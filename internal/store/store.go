@@ -139,7 +139,7 @@ func (s *Store) Ready(ctx context.Context) error {
 			return err
 		}
 	}
-	err := s.read(ctx, "check the database", func(tx *gorm.DB) error {
+	err := s.read(ctx, ofNone(), "check the database", func(tx *gorm.DB) error {
 		known, err := s.newestMigration()
 		if err != nil {
 			return err
@@ -161,7 +161,7 @@ func (s *Store) Ready(ctx context.Context) error {
 
 // tryToWrite has SQLite write a page that says what it said before.
 func (s *Store) tryToWrite(ctx context.Context) error {
-	return s.inTx(ctx, "try to write", func(tx *gorm.DB) error {
+	return s.inTx(ctx, ofNone(), "try to write", func(tx *gorm.DB) error {
 		var version int
 		if err := tx.Raw("PRAGMA user_version").Scan(&version).Error; err != nil {
 			return err

@@ -16,7 +16,7 @@ const longestLease = 10 * time.Minute
 
 // TakeOverSyncs makes running syncs whose lease ran out queued again, with epoch and attempt + 1, and says how many.
 func (s *Store) TakeOverSyncs(ctx context.Context) (n int, err error) {
-	err = s.inTx(ctx, "take over syncs", func(tx *gorm.DB) error {
+	err = s.inTx(ctx, ofEvery(), "take over syncs", func(tx *gorm.DB) error {
 		absurd := acrossAccounts(tx).Model(&syncRow{}).
 			Where("status = ?", string(orgsync.Running)).Where("lease_until > ?", s.databaseTime(longestLease)).
 			Update("lease_until", s.databaseTime(orgsync.DefaultLease))
@@ -46,7 +46,7 @@ func (s *Store) DueSyncs(ctx context.Context, limit int) ([]orgsync.Waiting, err
 		Epoch         int
 		Patient       bool
 	}
-	err := s.read(ctx, "find due syncs", func(tx *gorm.DB) error {
+	err := s.read(ctx, ofEvery(), "find due syncs", func(tx *gorm.DB) error {
 		return acrossAccounts(tx).Model(&syncRow{}).
 			Select("id, account_id, epoch, kind = 'daily' AND released_at IS NULL AS patient").
 			Where("status = ?", string(orgsync.Queued)).

@@ -15,7 +15,7 @@ func noSync() *errs.Error { return errs.New(errs.NotFound, "There is no such syn
 
 // Sync returns one sync, or [errs.NotFound].
 func (s *Store) Sync(ctx context.Context, accountID, id string) (sync orgsync.Sync, err error) {
-	err = s.read(ctx, "read sync", func(tx *gorm.DB) error {
+	err = s.read(ctx, of(accountID), "read sync", func(tx *gorm.DB) error {
 		sync, err = syncOf(tx, accountID, id)
 		return err
 	})
@@ -38,7 +38,7 @@ func (s *Store) Syncs(ctx context.Context, accountID string, f orgsync.Filter) (
 	if f.After != nil && !isID(f.After.ID) {
 		return syncs, badCursor()
 	}
-	err = s.read(ctx, "list syncs", func(tx *gorm.DB) error {
+	err = s.read(ctx, of(accountID), "list syncs", func(tx *gorm.DB) error {
 		q := syncsOf(tx, accountID, f).Order("id DESC")
 		if f.After != nil {
 			q = q.Where("id < ?", f.After.ID)
@@ -51,7 +51,7 @@ func (s *Store) Syncs(ctx context.Context, accountID string, f orgsync.Filter) (
 
 // CountSyncs counts the syncs on all pages.
 func (s *Store) CountSyncs(ctx context.Context, accountID string, f orgsync.Filter) (n int, err error) {
-	err = s.read(ctx, "count syncs", func(tx *gorm.DB) error {
+	err = s.read(ctx, of(accountID), "count syncs", func(tx *gorm.DB) error {
 		n, err = count(syncsOf(tx, accountID, f))
 		return err
 	})
@@ -71,7 +71,7 @@ func syncsOf(tx *gorm.DB, accountID string, f orgsync.Filter) *gorm.DB {
 
 // ActiveSync returns the queued or running sync; nil if there is none.
 func (s *Store) ActiveSync(ctx context.Context, accountID string) (sync *orgsync.Sync, err error) {
-	err = s.read(ctx, "read the active sync", func(tx *gorm.DB) error {
+	err = s.read(ctx, of(accountID), "read the active sync", func(tx *gorm.DB) error {
 		sync, err = activeSync(tx, accountID)
 		return err
 	})
@@ -85,7 +85,7 @@ func activeSync(tx *gorm.DB, accountID string) (*orgsync.Sync, error) {
 // LastSync returns the ended sync of the whole account that began last under the connection of today, previews left out; nil if there is
 // none.
 func (s *Store) LastSync(ctx context.Context, accountID string) (sync *orgsync.Sync, err error) {
-	err = s.read(ctx, "read the last sync", func(tx *gorm.DB) error {
+	err = s.read(ctx, of(accountID), "read the last sync", func(tx *gorm.DB) error {
 		sync, err = lastSync(tx, accountID)
 		return err
 	})
@@ -118,7 +118,7 @@ func (s *Store) SyncChanges(
 			return changes, badCursor()
 		}
 	}
-	err = s.read(ctx, "list changes", func(tx *gorm.DB) error {
+	err = s.read(ctx, of(accountID), "list changes", func(tx *gorm.DB) error {
 		if _, err := syncOf(tx, accountID, syncID); err != nil {
 			return err
 		}
@@ -133,7 +133,7 @@ func (s *Store) SyncChanges(
 
 // CountSyncChanges counts the changes on all pages. It answers [errs.NotFound] when the account has no such sync.
 func (s *Store) CountSyncChanges(ctx context.Context, accountID, syncID string, f orgsync.ChangeFilter) (n int, err error) {
-	err = s.read(ctx, "count changes", func(tx *gorm.DB) error {
+	err = s.read(ctx, of(accountID), "count changes", func(tx *gorm.DB) error {
 		if _, err := syncOf(tx, accountID, syncID); err != nil {
 			return err
 		}

@@ -95,7 +95,7 @@ func activeStatuses() []string { return []string{string(orgsync.Queued), string(
 func (s *Store) StartSync(ctx context.Context, sync orgsync.Sync) (stored orgsync.Sync, started bool, err error) {
 	row := newSyncRow(sync.AccountID, &sync)
 	row.Status, row.Epoch, row.StartedAt, row.FinishedAt = string(orgsync.Queued), max(1, sync.Epoch), nil, nil
-	err = s.inTx(ctx, "start sync", func(tx *gorm.DB) error {
+	err = s.inTx(ctx, of(row.AccountID), "start sync", func(tx *gorm.DB) error {
 		in, err := lockIntegration(tx, row.AccountID)
 		if err != nil {
 			return err
@@ -146,7 +146,7 @@ func startSync(tx *gorm.DB, row syncRow) (stored orgsync.Sync, started bool, err
 // the first time, and drops the changes of an earlier attempt that were not applied, unless removals are released. The sync it returns
 // has the counts of the changes that remain. It answers [errs.Fenced] when the sync is not there to be claimed.
 func (s *Store) ClaimSync(ctx context.Context, f orgsync.Fence, lease time.Duration) (claimed orgsync.Sync, err error) {
-	err = s.inTx(ctx, "claim sync", func(tx *gorm.DB) error {
+	err = s.inTx(ctx, of(f.AccountID), "claim sync", func(tx *gorm.DB) error {
 		row, err := s.write(tx, f, orgsync.Queued, map[string]any{
 			"status": string(orgsync.Running), "lease_until": s.databaseTime(lease), "not_before": nil,
 			"started_at":   gorm.Expr("coalesce(started_at, ?)", s.now()),
@@ -180,7 +180,7 @@ func dropUnapplied(tx *gorm.DB, sync *syncRow) error {
 
 // Heartbeat renews the lease and writes the progress, or answers [errs.Fenced].
 func (s *Store) Heartbeat(ctx context.Context, f orgsync.Fence, lease time.Duration, p orgsync.Progress) error {
-	return s.inTx(ctx, "renew the lease of a sync", func(tx *gorm.DB) error {
+	return s.inTx(ctx, of(f.AccountID), "renew the lease of a sync", func(tx *gorm.DB) error {
 		_, err := s.fence(tx, f, map[string]any{
 			"lease_until": s.databaseTime(lease), "phase": string(p.Phase), "done": p.Done, "total": p.Total,
 		})
@@ -210,7 +210,7 @@ func (s *Store) DeferSync(ctx context.Context, f orgsync.Fence, delay time.Durat
 func (s *Store) handBack(ctx context.Context, f orgsync.Fence, delay time.Duration, columns map[string]any) error {
 	columns["status"], columns["epoch"], columns["lease_until"], columns["not_before"] =
 		string(orgsync.Queued), f.Epoch+1, nil, s.databaseTime(delay)
-	return s.inTx(ctx, "requeue sync", func(tx *gorm.DB) error {
+	return s.inTx(ctx, of(f.AccountID), "requeue sync", func(tx *gorm.DB) error {
 		_, err := s.fence(tx, f, columns)
 		return err
 	})

@@ -48,7 +48,11 @@ func (s *Store) CreateToken(ctx context.Context, t account.Token, by event.Actor
 	if t.AccountID != "" && !isID(t.AccountID) {
 		return noAccount()
 	}
-	return s.inTx(ctx, "create token", func(tx *gorm.DB) error {
+	whose := of(t.AccountID)
+	if t.AccountID == "" {
+		whose = ofEvery()
+	}
+	return s.inTx(ctx, whose, "create token", func(tx *gorm.DB) error {
 		if t.AccountID != "" {
 			if err := roomForToken(tx, t.AccountID); err != nil {
 				return err
@@ -94,7 +98,7 @@ func tokensOf(tx *gorm.DB, accountID string) *gorm.DB {
 // TokenBySecretHash returns the token, revoked or expired as it may be, or [errs.NotFound].
 func (s *Store) TokenBySecretHash(ctx context.Context, hash []byte) (account.Token, error) {
 	var row tokenRow
-	err := s.read(ctx, "read token", func(tx *gorm.DB) error {
+	err := s.read(ctx, ofEvery(), "read token", func(tx *gorm.DB) error {
 		err := acrossAccounts(tx).Where("secret_hash = ?", hash).Take(&row).Error // the token says which account it is
 		return orNotFound(err, noToken())
 	})
@@ -106,7 +110,7 @@ func (s *Store) TokenBySecretHash(ctx context.Context, hash []byte) (account.Tok
 
 // Tokens returns a page of the account's tokens that are not revoked, newest first. A foreign position is [errs.ValidationFailed].
 func (s *Store) Tokens(ctx context.Context, accountID string, f account.Filter) (rows page.Page[account.Token], err error) {
-	err = s.read(ctx, "list tokens", func(tx *gorm.DB) error {
+	err = s.read(ctx, of(accountID), "list tokens", func(tx *gorm.DB) error {
 		q, err := newestFirst(tokensOf(tx, accountID), f.After)
 		if err != nil {
 			return err
@@ -119,7 +123,7 @@ func (s *Store) Tokens(ctx context.Context, accountID string, f account.Filter) 
 
 // CountTokens counts the tokens on all pages.
 func (s *Store) CountTokens(ctx context.Context, accountID string) (n int, err error) {
-	err = s.read(ctx, "count tokens", func(tx *gorm.DB) error {
+	err = s.read(ctx, of(accountID), "count tokens", func(tx *gorm.DB) error {
 		n, err = count(tokensOf(tx, accountID))
 		return err
 	})
@@ -132,7 +136,7 @@ func (s *Store) Token(ctx context.Context, accountID, id string) (account.Token,
 	if !isID(id) {
 		return account.Token{}, noToken()
 	}
-	err := s.read(ctx, "read a token", func(tx *gorm.DB) error {
+	err := s.read(ctx, of(accountID), "read a token", func(tx *gorm.DB) error {
 		return orNotFound(tokensOf(tx, accountID).Where("id = ?", id).Take(&row).Error, noToken())
 	})
 	if err != nil {
@@ -147,7 +151,7 @@ func (s *Store) RevokeToken(ctx context.Context, accountID, id string, by event.
 	if !isID(id) {
 		return noToken()
 	}
-	return s.inTx(ctx, "revoke token", func(tx *gorm.DB) error {
+	return s.inTx(ctx, of(accountID), "revoke token", func(tx *gorm.DB) error {
 		var row tokenRow
 		one := tokensOf(tx, accountID).Where("id = ?", id).Clauses(clause.Locking{Strength: "NO KEY UPDATE"})
 		if err := orNotFound(one.Take(&row).Error, noToken()); err != nil {
@@ -185,7 +189,7 @@ func (s *Store) TouchToken(ctx context.Context, id string, at time.Time, precisi
 	if !isID(id) {
 		return nil
 	}
-	return s.inTx(ctx, "note the use of a token", func(tx *gorm.DB) error {
+	return s.inTx(ctx, ofEvery(), "note the use of a token", func(tx *gorm.DB) error {
 		return acrossAccounts(tx).Model(&tokenRow{}).Where("id = ?", id).
 			Where("(last_used_at IS NULL OR last_used_at <= ?)", instant(at.Add(-precision))).Update("last_used_at", instant(at)).Error
 	})

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -29,21 +30,34 @@ var errRaced = errors.New("lost a race with another transaction")
 // conn is the only way to the database.
 func (s *Store) conn(ctx context.Context) *gorm.DB { return s.db.WithContext(ctx) }
 
-// read runs queries that need no transaction. The operation is for the log. When the connection is lost it runs again, so fn must not
-// keep anything of an earlier run.
-func (s *Store) read(ctx context.Context, operation string, fn func(tx *gorm.DB) error) error {
-	ctx, cancel := context.WithTimeout(ctx, unitTimeout)
+// read runs queries on one account's data, or on what the scope says. The operation is for the log. When the connection is lost it runs
+// again, so fn must not keep anything of an earlier run.
+func (s *Store) read(ctx context.Context, whose scope, operation string, fn func(tx *gorm.DB) error) error {
+	ctx, cancel := context.WithTimeout(whose.within(ctx), unitTimeout)
 	defer cancel()
 	if err := failpoint.Hit(ctx, failpoint.Before, operation); err != nil {
 		return failure(ctx, operation, err)
 	}
-	return s.unit(ctx, operation, fn)
+	return s.unit(ctx, operation, func(conn *gorm.DB) error { return s.look(conn, fn) })
 }
 
-// inTx runs one transaction. When it lost a race, or its connection before it was to commit, it runs again, so fn must not keep anything
+// look runs queries: on PostgreSQL in a transaction, which is what has a scope there.
+func (s *Store) look(conn *gorm.DB, fn func(tx *gorm.DB) error) error {
+	if s.pool == nil {
+		return fn(conn)
+	}
+	tx := conn.Begin(&sql.TxOptions{ReadOnly: true})
+	if tx.Error != nil {
+		return tx.Error
+	}
+	defer tx.Rollback()
+	return fn(tx)
+}
+
+// inTx runs one transaction on one account's data, or on what the scope says. When it lost a race, or its connection before it was to commit, it runs again, so fn must not keep anything
 // of an earlier run. Transactions leave some connections to those who only read.
-func (s *Store) inTx(ctx context.Context, operation string, fn func(tx *gorm.DB) error) error {
-	ctx, cancel := context.WithTimeout(ctx, unitTimeout)
+func (s *Store) inTx(ctx context.Context, whose scope, operation string, fn func(tx *gorm.DB) error) error {
+	ctx, cancel := context.WithTimeout(whose.within(ctx), unitTimeout)
 	defer cancel()
 	if err := failpoint.Hit(ctx, failpoint.Before, operation); err != nil {
 		return failure(ctx, operation, err)

@@ -1,7 +1,12 @@
 package storetest
 
 import (
+	"context"
+	"errors"
 	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/orgbridge/orgbridge/internal/store"
 )
@@ -32,7 +37,10 @@ func Exec(tb testing.TB, s *store.Store, statement string, args ...any) {
 	if db := s.SQLite(); db != nil {
 		_, err = db.ExecContext(tb.Context(), statement, args...)
 	} else {
-		_, err = s.PostgresPool().Exec(tb.Context(), statement, args...)
+		err = pastTheFence(tb.Context(), s, func(conn *pgxpool.Conn) error {
+			_, err := conn.Exec(tb.Context(), statement, args...)
+			return err
+		})
 	}
 	if err != nil {
 		tb.Fatalf("run %q: %v", statement, err)
@@ -47,10 +55,37 @@ func Value[T any](tb testing.TB, s *store.Store, query string, args ...any) T {
 	if db := s.SQLite(); db != nil {
 		err = db.QueryRowContext(tb.Context(), query, args...).Scan(&v)
 	} else {
-		err = s.PostgresPool().QueryRow(tb.Context(), query, args...).Scan(&v)
+		err = pastTheFence(tb.Context(), s, func(conn *pgxpool.Conn) error {
+			return conn.QueryRow(tb.Context(), query, args...).Scan(&v)
+		})
 	}
 	if err != nil {
 		tb.Fatalf("run %q: %v", query, err)
 	}
 	return v
+}
+
+// Begin begins a transaction past the store, on PostgreSQL, that sees the data of all accounts.
+func Begin(tb testing.TB, s *store.Store) pgx.Tx {
+	tb.Helper()
+	tx, err := s.PostgresPool().BeginTx(tb.Context(), pgx.TxOptions{BeginQuery: "BEGIN; SET LOCAL orgbridge.every_account = 'on'"})
+	if err != nil {
+		tb.Fatalf("begin: %v", err)
+	}
+	return tx
+}
+
+// pastTheFence lends a connection of the store's that sees the data of all accounts.
+func pastTheFence(ctx context.Context, s *store.Store, use func(conn *pgxpool.Conn) error) error {
+	conn, err := s.PostgresPool().Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Release()
+	if _, err := conn.Exec(ctx, "SET orgbridge.every_account = 'on'"); err != nil {
+		return err
+	}
+	err = use(conn)
+	_, reset := conn.Exec(ctx, "RESET orgbridge.every_account")
+	return errors.Join(err, reset)
 }

@@ -19,10 +19,14 @@ import (
 
 const skipped = "NO POSTGRESQL, so this test did not run: install PostgreSQL or set ORGBRIDGE_TEST_POSTGRES_URL"
 
+// login is who tests connect as: neither superuser nor with BYPASSRLS, so that PostgreSQL's fence between accounts holds in every test. It
+// owns the databases.
+const login = "orgbridge_test"
+
 // server is the PostgreSQL server that all tests of a process share.
 type server struct {
 	start    sync.Once
-	url      string // of the maintenance database
+	url      string // of the maintenance database, as a superuser
 	template string // a migrated database to copy
 	err      error
 	cluster  *cluster // nil when the server is not ours
@@ -54,7 +58,7 @@ func database(tb testing.TB, template func(*server) string) string {
 		tb.Fatalf("PostgreSQL for tests: %v", shared.err)
 	}
 	name := "test_" + strings.ReplaceAll(uuid.NewString(), "-", "")
-	if err := shared.exec("CREATE DATABASE " + name + " TEMPLATE " + template(&shared)); err != nil {
+	if err := shared.exec("CREATE DATABASE " + name + " OWNER " + login + " TEMPLATE " + template(&shared)); err != nil {
 		tb.Fatalf("create a test database: %v", err)
 	}
 	tb.Cleanup(func() {
@@ -62,7 +66,29 @@ func database(tb testing.TB, template func(*server) string) string {
 			tb.Errorf("drop the test database: %v", err)
 		}
 	})
-	return withDatabase(shared.url, name)
+	return asLogin(withDatabase(shared.url, name))
+}
+
+// Superuser is the URL of the same database for the server's superuser, whom nothing fences off.
+func Superuser(tb testing.TB, databaseURL string) string {
+	tb.Helper()
+	u, err := url.Parse(databaseURL)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return withDatabase(shared.url, strings.TrimPrefix(u.Path, "/"))
+}
+
+// PastTheFence is the URL for connections that see the data of all accounts.
+func PastTheFence(databaseURL string) string {
+	u, err := url.Parse(databaseURL)
+	if err != nil || u.Scheme == "sqlite" {
+		return databaseURL
+	}
+	q := u.Query()
+	q.Set("orgbridge.every_account", "on")
+	u.RawQuery = q.Encode()
+	return u.String()
 }
 
 // boot finds or starts the server and makes the template.
@@ -75,11 +101,27 @@ func (s *server) boot() {
 		}
 		s.url = s.cluster.url
 	}
-	s.template = "template_" + strings.ReplaceAll(uuid.NewString(), "-", "")
-	if s.err = s.exec("CREATE DATABASE " + s.template + " TEMPLATE template0 ENCODING 'UTF8'"); s.err != nil {
+	if s.err = s.exec(createLogin); s.err != nil {
 		return
 	}
-	s.err = migrateTemplate(withDatabase(s.url, s.template))
+	s.template = "template_" + strings.ReplaceAll(uuid.NewString(), "-", "")
+	if s.err = s.exec("CREATE DATABASE " + s.template + " OWNER " + login + " TEMPLATE template0 ENCODING 'UTF8'"); s.err != nil {
+		return
+	}
+	s.err = migrateTemplate(asLogin(withDatabase(s.url, s.template)))
+}
+
+// createLogin makes the login unless it is there, which it may be on a server that is not ours.
+const createLogin = "DO $$ BEGIN CREATE ROLE " + login + " LOGIN PASSWORD '" + login + "'; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$"
+
+// asLogin is the URL for the login of tests.
+func asLogin(databaseURL string) string {
+	u, err := url.Parse(databaseURL)
+	if err != nil {
+		return databaseURL
+	}
+	u.User = url.UserPassword(login, login)
+	return u.String()
 }
 
 // tellTerminal says it past go test, which keeps the output of packages that pass to itself: skipped tests must not look like tests

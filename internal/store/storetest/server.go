@@ -14,7 +14,7 @@ import (
 // Server is a PostgreSQL server of one test, which may be stopped, and parts of it killed, without harm to other tests. It keeps what it
 // has committed, and its port.
 type Server struct {
-	// URL is that of a database with nothing in it.
+	// URL is that of a database with nothing in it, for a login whom its fence between accounts holds.
 	URL string
 
 	tb      testing.TB
@@ -39,12 +39,25 @@ func NewServerIn(tb testing.TB, dir string, settings ...string) *Server {
 		tb.Fatalf("start a PostgreSQL server: %v", err)
 	}
 	s := &Server{URL: c.url, tb: tb, cluster: c}
+	s.ownDatabase()
 	tb.Cleanup(func() {
 		if err := c.stop(); err != nil {
 			tb.Errorf("remove the PostgreSQL server: %v", err)
 		}
 	})
 	return s
+}
+
+// ownDatabase gives the server's database to the login of tests.
+func (s *Server) ownDatabase() {
+	s.tb.Helper()
+	maintenance := server{url: s.cluster.url}
+	for _, statement := range []string{createLogin, "CREATE DATABASE orgbridge OWNER " + login} {
+		if err := maintenance.exec(statement); err != nil {
+			s.tb.Fatalf("make a database: %v", err)
+		}
+	}
+	s.URL = asLogin(withDatabase(s.cluster.url, "orgbridge"))
 }
 
 // Stop ends the server at once, as "pg_ctl stop -m immediate" does: nothing is finished, and the next start recovers.
@@ -92,7 +105,7 @@ func (s *Server) KillBackend(pid int) {
 func (s *Server) Backends() (pids []int) {
 	s.tb.Helper()
 	ctx := context.WithoutCancel(s.tb.Context())
-	conn, err := pgx.Connect(ctx, s.URL)
+	conn, err := pgx.Connect(ctx, s.cluster.url)
 	if err != nil {
 		s.tb.Fatal(err)
 	}

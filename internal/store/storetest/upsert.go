@@ -33,7 +33,9 @@ func UpsertDirectory(tb testing.TB, s *store.Store, accountID string, entries []
 	tb.Helper()
 	dialector := sqlite.New(sqlite.Config{Conn: s.SQLite()})
 	if pool := s.PostgresPool(); pool != nil {
-		db := stdlib.OpenDBFromPool(pool)
+		cfg := pool.Config().ConnConfig.Copy()
+		cfg.RuntimeParams["orgbridge.every_account"] = "on"
+		db := stdlib.OpenDB(*cfg)
 		defer func() { _ = db.Close() }()
 		dialector = postgres.New(postgres.Config{Conn: db})
 	}
