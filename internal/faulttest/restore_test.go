@@ -23,13 +23,9 @@ func backup(t *testing.T, d *faulttest.Database) (restored string) {
 		d.Run(t, "VACUUM INTO $1", file)
 		return "sqlite://" + file
 	}
-	dump, err := exec.CommandContext(t.Context(), storetest.Tool(t, "pg_dump"), "--dbname="+d.URL).Output()
-	if err != nil {
-		t.Fatalf("pg_dump: %v", err)
-	}
 	restored = storetest.EmptyPostgresURL(t)
 	psql := exec.CommandContext(t.Context(), storetest.Tool(t, "psql"), "--dbname="+restored, "--set=ON_ERROR_STOP=1", "--quiet")
-	psql.Stdin = bytes.NewReader(dump)
+	psql.Stdin = bytes.NewReader(storetest.Dump(t, d.URL))
 	if out, err := psql.CombinedOutput(); err != nil {
 		t.Fatalf("psql: %v: %s", err, out)
 	}

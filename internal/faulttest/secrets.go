@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/hex"
 	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -64,11 +63,7 @@ func (d *Database) CheckSecret(tb testing.TB, secret string, texts ...string) {
 func (d *Database) Dump(tb testing.TB) map[string][]byte {
 	tb.Helper()
 	if !d.SQLite {
-		out, err := exec.CommandContext(tb.Context(), storetest.Tool(tb, "pg_dump"), "--dbname="+d.URL).Output()
-		if err != nil {
-			tb.Fatalf("pg_dump: %v", err)
-		}
-		return map[string][]byte{"the dump": out}
+		return map[string][]byte{"the dump": storetest.Dump(tb, d.URL)}
 	}
 	files := map[string][]byte{}
 	for _, suffix := range []string{"", "-wal", "-shm"} {

@@ -17,21 +17,47 @@ func TestGuardRefusesStatementsWithoutAnAccount(t *testing.T) {
 	if err := s.Migrate(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
-	const id = "01890000-0000-7000-8000-000000000000"
+	const id, other = "01890000-0000-7000-8000-000000000000", "01890000-0000-7000-8000-000000000001"
 	var rows []organizationRow
 	var n int64
 	for name, c := range map[string]struct {
 		allowed bool
 		run     func(tx *gorm.DB) *gorm.DB
 	}{
-		"find with the account":    {true, func(tx *gorm.DB) *gorm.DB { return tx.Where("account_id = ?", id).Find(&rows) }},
-		"find":                     {false, func(tx *gorm.DB) *gorm.DB { return tx.Find(&rows) }},
-		"find by id":               {false, func(tx *gorm.DB) *gorm.DB { return tx.Where("id = ?", id).Find(&rows) }},
-		"find with no account":     {false, func(tx *gorm.DB) *gorm.DB { return tx.Where("account_id = ?", "").Find(&rows) }},
-		"find by a zero struct":    {false, func(tx *gorm.DB) *gorm.DB { return tx.Where(&organizationRow{}).Find(&rows) }},
-		"find with or":             {false, func(tx *gorm.DB) *gorm.DB { return tx.Where("account_id = ?", id).Or("id = ?", id).Find(&rows) }},
-		"find with a hidden or":    {false, func(tx *gorm.DB) *gorm.DB { return tx.Where("account_id = ? OR 1 = 1", id).Find(&rows) }},
-		"find across accounts":     {true, func(tx *gorm.DB) *gorm.DB { return acrossAccounts(tx).Find(&rows) }},
+		"find with the account":     {true, func(tx *gorm.DB) *gorm.DB { return tx.Where("account_id = ?", id).Find(&rows) }},
+		"find":                      {false, func(tx *gorm.DB) *gorm.DB { return tx.Find(&rows) }},
+		"find by id":                {false, func(tx *gorm.DB) *gorm.DB { return tx.Where("id = ?", id).Find(&rows) }},
+		"find with no account":      {false, func(tx *gorm.DB) *gorm.DB { return tx.Where("account_id = ?", "").Find(&rows) }},
+		"find by a zero struct":     {false, func(tx *gorm.DB) *gorm.DB { return tx.Where(&organizationRow{}).Find(&rows) }},
+		"find with or":              {false, func(tx *gorm.DB) *gorm.DB { return tx.Where("account_id = ?", id).Or("id = ?", id).Find(&rows) }},
+		"find with a hidden or":     {false, func(tx *gorm.DB) *gorm.DB { return tx.Where("account_id = ? OR 1 = 1", id).Find(&rows) }},
+		"find with another account": {false, func(tx *gorm.DB) *gorm.DB { return tx.Where("account_id = ?", other).Find(&rows) }},
+		"find with a foreign query": {false, func(tx *gorm.DB) *gorm.DB {
+			return tx.Where("account_id = ?", id).Where("id IN (SELECT organization_id FROM mappings)").Find(&rows)
+		}},
+		"find with an own query": {true, func(tx *gorm.DB) *gorm.DB {
+			return tx.Where("account_id = ?", id).Where("id IN (SELECT organization_id FROM mappings WHERE account_id = ?)", id).Find(&rows)
+		}},
+		"raw with another account": {false, func(tx *gorm.DB) *gorm.DB {
+			return tx.Raw("SELECT count(*) FROM syncs WHERE id <> ? AND account_id = ?", id, other).Scan(&n)
+		}},
+		"raw with both accounts": {false, func(tx *gorm.DB) *gorm.DB {
+			return tx.Raw("SELECT count(*) FROM syncs WHERE account_id = ? AND id IN (SELECT id FROM syncs WHERE account_id = ?)", id, other).Scan(&n)
+		}},
+		"update of another account": {false, func(tx *gorm.DB) *gorm.DB {
+			return tx.Model(&syncRow{}).Where("account_id = ?", other).Update("done", 1)
+		}},
+		"create for another account": {false, func(tx *gorm.DB) *gorm.DB {
+			return tx.Create(&directoryRow{AccountID: other, ID: "1"})
+		}},
+		"create a token for another account": {false, func(tx *gorm.DB) *gorm.DB {
+			return tx.Create(&tokenRow{AccountID: new(other), ID: "1"})
+		}},
+		"find across accounts": {false, func(tx *gorm.DB) *gorm.DB { return acrossAccounts(tx).Find(&rows) }},
+		"find all in a unit for all": {true, func(tx *gorm.DB) *gorm.DB {
+			return acrossAccounts(tx.WithContext(ofEvery().within(t.Context()))).Find(&rows)
+		}},
+		"find in no unit":          {false, func(tx *gorm.DB) *gorm.DB { return tx.WithContext(t.Context()).Where("account_id = ?", id).Find(&rows) }},
 		"count":                    {false, func(tx *gorm.DB) *gorm.DB { return tx.Model(&mappingRow{}).Count(&n) }},
 		"pluck":                    {false, func(tx *gorm.DB) *gorm.DB { return tx.Model(&mappingRow{}).Pluck("organization_id", &[]string{}) }},
 		"alias":                    {false, func(tx *gorm.DB) *gorm.DB { return tx.Table("mappings AS m").Select("m.*").Scan(&rows) }},
@@ -52,7 +78,7 @@ func TestGuardRefusesStatementsWithoutAnAccount(t *testing.T) {
 		}},
 		"other tables": {true, func(tx *gorm.DB) *gorm.DB { return tx.Model(&accountRow{}).Count(&n) }},
 	} {
-		if err := c.run(s.conn(t.Context())).Error; (err == nil) != c.allowed {
+		if err := c.run(s.conn(of(id).within(t.Context()))).Error; (err == nil) != c.allowed {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -60,7 +86,7 @@ func TestGuardRefusesStatementsWithoutAnAccount(t *testing.T) {
 
 func joined(on string, n *int64) func(tx *gorm.DB) *gorm.DB {
 	return func(tx *gorm.DB) *gorm.DB {
-		return tx.Table("organizations AS o").Joins("JOIN mappings m ON "+on).Where("o.account_id = ?", "x").Count(n)
+		return tx.Table("organizations AS o").Joins("JOIN mappings m ON "+on).Where("o.account_id = ?", "01890000-0000-7000-8000-000000000000").Count(n)
 	}
 }
 

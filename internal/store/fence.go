@@ -32,6 +32,12 @@ func ofEvery() scope { return scope{every: true} }
 // ofNone is the scope of what has to do with no account's data.
 func ofNone() scope { return scope{} }
 
+// is tells whether a value is the id of the scope's account, or of any where all are in it.
+func (sc scope) is(value any) bool {
+	id, ok := value.(string)
+	return ok && id != "" && (id == sc.account || sc.every)
+}
+
 type scopeKey struct{}
 
 // within notes the scope for the guard and for the beginning of a transaction.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"syscall"
 	"testing"
@@ -131,4 +132,16 @@ func Tool(tb testing.TB, name string) string {
 		tb.Fatal(err)
 	}
 	return filepath.Join(bin, name)
+}
+
+// Dump is what pg_dump writes of a whole database, for a login whom the fence between accounts holds unless it asks for all of them.
+func Dump(tb testing.TB, databaseURL string) []byte {
+	tb.Helper()
+	dump := exec.CommandContext(tb.Context(), Tool(tb, "pg_dump"), "--enable-row-security", "--dbname="+databaseURL)
+	dump.Env = append(os.Environ(), "PGOPTIONS=-c orgbridge.every_account=on")
+	out, err := dump.Output()
+	if err != nil {
+		tb.Fatalf("pg_dump: %v", err)
+	}
+	return out
 }
