@@ -35,7 +35,7 @@ type AccountService interface {
 // @Description All accounts, newest first. What they hold is not for operators to see.
 // @ID listAccounts
 // @Tags Accounts
-// @Security BearerAuth
+// @Security BearerAuth[operator]
 // @Param limit query integer false "Most rows on a page" minimum(1) maximum(200) default(50)
 // @Param cursor query string false "`nextCursor` of the page before"
 // @Param count query boolean false "Include the total count" default(false)
@@ -67,7 +67,7 @@ func (s *server) listAccounts(c echo.Context) error {
 // @Description Its name and age. What it holds is not for operators to see.
 // @ID getAccount
 // @Tags Accounts
-// @Security BearerAuth
+// @Security BearerAuth[operator]
 // @Param accountId path string true "Id of the account" format(uuid)
 // @Success 200 {object} accountDTO "The account"
 // @Failure 403 {object} Problem "`forbidden`: this takes a token with the role `operator`."
@@ -92,7 +92,7 @@ func (s *server) getAccount(c echo.Context) error {
 // @ID createAccount
 // @Tags Accounts
 // @Accept json
-// @Security BearerAuth
+// @Security BearerAuth[operator]
 // @Param request body createAccountRequest true "The account"
 // @Success 201 {object} accountDTO "The new account"
 // @Header 201 {string} Location "Address of the account"
@@ -138,7 +138,7 @@ func (s *server) resumeAccount(c echo.Context, done []idempotency.Effect) (bool,
 // @ID createAccountToken
 // @Tags Accounts
 // @Accept json
-// @Security BearerAuth
+// @Security BearerAuth[operator]
 // @Param accountId path string true "Id of the account" format(uuid)
 // @Param request body createTokenRequest true "The token"
 // @Success 201 {object} newTokenDTO "The new token with its secret"

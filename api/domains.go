@@ -17,7 +17,8 @@ import (
 // @Description be used. Many IT Glue organizations have none: another domain can be given as well.
 // @ID listDomains
 // @Tags Integration
-// @Security BearerAuth
+// @Security BearerAuth[viewer]
+// @Security BearerAuth[admin]
 // @Param itglueId path string true "IT Glue's id of the organization" maxLength(20)
 // @Success 200 {object} domainsDTO "All domains of the IT Glue organization"
 // @Failure 403 {object} Problem "`forbidden`: operators have no access to the contents of an account."

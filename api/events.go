@@ -24,7 +24,8 @@ type EventStore interface {
 // @Description they tell of is deleted.
 // @ID listEvents
 // @Tags Events
-// @Security BearerAuth
+// @Security BearerAuth[viewer]
+// @Security BearerAuth[admin]
 // @Param type query string false "Only events of this type" Enums(account.created, token.created, token.revoked, integration.connected, integration.changed, integration.deactivated, integration.credentials-rejected, integration.credentials-accepted, daily-sync.paused, daily-sync.resumed, daily-sync.missed, organization.created, organization.renamed, organization.changed, organization.deleted, mapping.mapped, mapping.unmapped, mapping.paused, mapping.resumed, sync.queued, sync.succeeded, sync.held, sync.failed, sync.cancelled, removals.released, removals.rejected)
 // @Param organizationId query string false "Only events of this organization, also of a deleted one" format(uuid)
 // @Param limit query integer false "Most rows on a page" minimum(1) maximum(200) default(50)

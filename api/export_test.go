@@ -19,14 +19,24 @@ import (
 
 const Base = base
 
-type RouteInfo struct{ Method, Path string }
+type RouteInfo struct {
+	Method, Path string
+	Public       bool
+	Roles        []string
+}
 
 // Routes is the route table without the documentation.
 func Routes() []RouteInfo {
 	routes := (&server{}).routes()
 	out := make([]RouteInfo, 0, len(routes))
 	for _, r := range routes {
-		out = append(out, RouteInfo{Method: r.method, Path: r.path})
+		info := RouteInfo{Method: r.method, Path: r.path, Public: r.permission == public}
+		for _, role := range []account.Role{account.Viewer, account.Admin, account.Operator} {
+			if r.permission.allows(role) {
+				info.Roles = append(info.Roles, string(role))
+			}
+		}
+		out = append(out, info)
 	}
 	return out
 }

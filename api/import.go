@@ -23,7 +23,7 @@ import (
 // @ID importOrganizations
 // @Tags Organizations
 // @Accept json
-// @Security BearerAuth
+// @Security BearerAuth[admin]
 // @Param request body importRequest true "The IT Glue organizations"
 // @Success 200 {object} importDTO "What became of each item, whether imported or not"
 // @Failure 403 {object} Problem "`forbidden`: this takes a token with the role `admin`."

@@ -45,7 +45,8 @@ type IntegrationService interface {
 // @Description There is one: IT Glue.
 // @ID listIntegrations
 // @Tags Integration
-// @Security BearerAuth
+// @Security BearerAuth[viewer]
+// @Security BearerAuth[admin]
 // @Success 200 {array} integrationTileDTO "All integrations on offer"
 // @Failure 403 {object} Problem "`forbidden`: operators have no access to the contents of an account."
 // @Router /integrations [get]
@@ -63,7 +64,8 @@ func (s *server) listIntegrations(c echo.Context) error {
 // @Description An account that is not connected gets `not_connected`, and null for what only a connection has.
 // @ID getIntegration
 // @Tags Integration
-// @Security BearerAuth
+// @Security BearerAuth[viewer]
+// @Security BearerAuth[admin]
 // @Success 200 {object} integrationDTO "The integration, also when the account is not connected"
 // @Failure 403 {object} Problem "`forbidden`: operators have no access to the contents of an account."
 // @Router /integrations/itglue [get]
@@ -84,7 +86,7 @@ func (s *server) getIntegration(c echo.Context) error {
 // @ID connectIntegration
 // @Tags Integration
 // @Accept json
-// @Security BearerAuth
+// @Security BearerAuth[admin]
 // @Param request body credentialsRequest true "API key and region"
 // @Success 201 {object} integrationDTO "The integration; `activeSync` is the initial sync"
 // @Header 201 {string} Location "Address of the integration"
@@ -133,7 +135,7 @@ func (s *server) resumeConnect(c echo.Context, done []idempotency.Effect) (bool,
 // @ID testIntegration
 // @Tags Integration
 // @Accept json
-// @Security BearerAuth
+// @Security BearerAuth[admin]
 // @Param request body credentialsRequest true "API key and region"
 // @Success 200 {object} testResultDTO "What IT Glue says of the key: `ok` tells whether it is accepted"
 // @Failure 403 {object} Problem "`forbidden`: this takes a token with the role `admin`."
@@ -157,7 +159,8 @@ func (s *server) testIntegration(c echo.Context) error {
 // @Description each sync renews; `listedAt` tells how old it is.
 // @ID listDirectory
 // @Tags Integration
-// @Security BearerAuth
+// @Security BearerAuth[viewer]
+// @Security BearerAuth[admin]
 // @Param mapped query boolean false "`true`: only mapped ones; `false`: only those that are not"
 // @Param search query string false "Text anywhere in the name, whatever its case" maxLength(255)
 // @Param limit query integer false "Most rows on a page" minimum(1) maximum(200) default(50)

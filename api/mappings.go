@@ -38,7 +38,8 @@ type MappingService interface {
 // @Description One row for each organization, mapped or not.
 // @ID listMappings
 // @Tags Mappings
-// @Security BearerAuth
+// @Security BearerAuth[viewer]
+// @Security BearerAuth[admin]
 // @Param state query string false "Only organizations in this state" Enums(unmapped, active, paused)
 // @Param unmatched query string false "Only organizations that are not mapped for this reason" Enums(ambiguous, no-equal-name, itglue-organization-already-mapped, not-auto-mapped, unmapped-by-person, deleted-in-itglue)
 // @Param search query string false "Text anywhere in the organization's name, whatever its case" maxLength(255)
@@ -79,7 +80,8 @@ func (s *server) listMappings(c echo.Context) error {
 // @Description `unmatched` has the unmapped organizations by reason.
 // @ID getMappingSummary
 // @Tags Mappings
-// @Security BearerAuth
+// @Security BearerAuth[viewer]
+// @Security BearerAuth[admin]
 // @Success 200 {object} mappingSummaryDTO "The numbers of organizations"
 // @Failure 403 {object} Problem "`forbidden`: operators have no access to the contents of an account."
 // @Router /mappings/summary [get]
@@ -97,7 +99,8 @@ func (s *server) summarizeMappings(c echo.Context) error {
 // @Description The organization, the IT Glue organization that it is mapped to, or why it is not mapped.
 // @ID getMapping
 // @Tags Mappings
-// @Security BearerAuth
+// @Security BearerAuth[viewer]
+// @Security BearerAuth[admin]
 // @Param organizationId path string true "Id of the organization" format(uuid)
 // @Success 200 {object} mappingDTO "The organization with its mapping"
 // @Failure 403 {object} Problem "`forbidden`: operators have no access to the contents of an account."
@@ -116,7 +119,7 @@ func (s *server) getMapping(c echo.Context) error {
 // @ID mapOrganization
 // @Tags Mappings
 // @Accept json
-// @Security BearerAuth
+// @Security BearerAuth[admin]
 // @Param organizationId path string true "Id of the organization" format(uuid)
 // @Param request body mapOrganizationRequest true "The IT Glue organization to map to"
 // @Success 200 {object} mappingDTO "The organization with its new mapping"
@@ -146,7 +149,7 @@ func (s *server) mapOrganization(c echo.Context) error {
 // @ID updateMapping
 // @Tags Mappings
 // @Accept json
-// @Security BearerAuth
+// @Security BearerAuth[admin]
 // @Param organizationId path string true "Id of the organization" format(uuid)
 // @Param request body updateMappingRequest true "The setting"
 // @Success 200 {object} mappingDTO "The organization with its mapping as it is now"
@@ -170,7 +173,7 @@ func (s *server) updateMapping(c echo.Context) error {
 // @Description Takes the mapping away. This is remembered: no sync maps the organization by itself again.
 // @ID unmapOrganization
 // @Tags Mappings
-// @Security BearerAuth
+// @Security BearerAuth[admin]
 // @Param organizationId path string true "Id of the organization" format(uuid)
 // @Success 200 {object} mappingDTO "The organization, no longer mapped"
 // @Failure 403 {object} Problem "`forbidden`: this takes a token with the role `admin`."
@@ -190,7 +193,7 @@ func (s *server) unmapOrganization(c echo.Context) error {
 // @Description Glue no longer has it, the organization is unmapped and `unmatched.code` of the answer is `deleted-in-itglue`.
 // @ID syncOrganization
 // @Tags Mappings
-// @Security BearerAuth
+// @Security BearerAuth[admin]
 // @Param organizationId path string true "Id of the organization" format(uuid)
 // @Success 200 {object} mappingDTO "The organization with its mapping as it is now"
 // @Failure 403 {object} Problem "`forbidden`: this takes a token with the role `admin`."

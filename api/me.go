@@ -12,7 +12,9 @@ import (
 // @Description The account, the role and the token of the request, or the person that its JWT is about.
 // @ID getMe
 // @Tags Access
-// @Security BearerAuth
+// @Security BearerAuth[viewer]
+// @Security BearerAuth[admin]
+// @Security BearerAuth[operator]
 // @Success 200 {object} meDTO "The caller"
 // @Router /me [get]
 func (*server) me(c echo.Context) error {

@@ -42,7 +42,8 @@ type OrganizationService interface {
 // @Description The account's own customer organizations, sorted by name.
 // @ID listOrganizations
 // @Tags Organizations
-// @Security BearerAuth
+// @Security BearerAuth[viewer]
+// @Security BearerAuth[admin]
 // @Param search query string false "Text anywhere in the name, whatever its case" maxLength(255)
 // @Param mapped query boolean false "`true`: only mapped ones; `false`: only those that are not"
 // @Param sort query string false "Sort by name; `-name` for descending" Enums(name, -name) default(name)
@@ -80,7 +81,8 @@ func (s *server) listOrganizations(c echo.Context) error {
 // @Description `/mappings/{organizationId}` tells which IT Glue organization it is mapped to.
 // @ID getOrganization
 // @Tags Organizations
-// @Security BearerAuth
+// @Security BearerAuth[viewer]
+// @Security BearerAuth[admin]
 // @Param organizationId path string true "Id of the organization" format(uuid)
 // @Success 200 {object} organizationDTO "The organization"
 // @Failure 403 {object} Problem "`forbidden`: operators have no access to the contents of an account."
@@ -109,7 +111,7 @@ func (s *server) getOrganization(c echo.Context) error {
 // @ID createOrganization
 // @Tags Organizations
 // @Accept json
-// @Security BearerAuth
+// @Security BearerAuth[admin]
 // @Param request body createOrganizationRequest true "The organization"
 // @Success 201 {object} organizationDTO "The new organization"
 // @Header 201 {string} Location "Address of the organization"
@@ -162,7 +164,7 @@ func (s *server) resumeCreate(c echo.Context, done []idempotency.Effect) (bool, 
 // @ID updateOrganization
 // @Tags Organizations
 // @Accept json
-// @Security BearerAuth
+// @Security BearerAuth[admin]
 // @Param organizationId path string true "Id of the organization" format(uuid)
 // @Param request body updateOrganizationRequest true "What to change"
 // @Success 200 {object} organizationDTO "The organization as it is now"
@@ -198,7 +200,7 @@ func (s *server) updateOrganization(c echo.Context) error {
 // @Description can be mapped or imported again. The changes and events that tell of the organization stay.
 // @ID deleteOrganization
 // @Tags Organizations
-// @Security BearerAuth
+// @Security BearerAuth[admin]
 // @Param organizationId path string true "Id of the organization" format(uuid)
 // @Success 204 "The organization is gone"
 // @Failure 403 {object} Problem "`forbidden`: this takes a token with the role `admin`."

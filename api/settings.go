@@ -26,7 +26,7 @@ import (
 // @ID changeIntegration
 // @Tags Integration
 // @Accept json
-// @Security BearerAuth
+// @Security BearerAuth[admin]
 // @Param request body changeIntegrationRequest true "What to change"
 // @Success 200 {object} integrationDTO "The integration as it is now"
 // @Failure 403 {object} Problem "`forbidden`: this takes a token with the role `admin`."
@@ -60,7 +60,7 @@ func (s *server) changeIntegration(c echo.Context) error {
 // @Description Without `confirm=true` nothing is done; the answer tells how many mappings would be lost.
 // @ID deactivateIntegration
 // @Tags Integration
-// @Security BearerAuth
+// @Security BearerAuth[admin]
 // @Param confirm query boolean false "`true`: yes, remove all mappings" default(false)
 // @Success 200 {object} deactivatedDTO "The account is not connected any more"
 // @Failure 403 {object} Problem "`forbidden`: this takes a token with the role `admin`."

@@ -51,7 +51,8 @@ type SyncService interface {
 // @Description Syncs of all kinds, also those that are queued or running.
 // @ID listSyncs
 // @Tags Syncs
-// @Security BearerAuth
+// @Security BearerAuth[viewer]
+// @Security BearerAuth[admin]
 // @Param kind query string false "Only syncs of this kind" Enums(initial, daily, manual, preview, organization)
 // @Param status query string false "Only syncs in this status" Enums(queued, running, succeeded, held, failed, cancelled)
 // @Param limit query integer false "Most rows on a page" minimum(1) maximum(200) default(50)
@@ -93,7 +94,7 @@ func (s *server) listSyncs(c echo.Context) error {
 // @ID startSync
 // @Tags Syncs
 // @Accept json
-// @Security BearerAuth
+// @Security BearerAuth[admin]
 // @Param request body startSyncRequest true "The kind of sync to start"
 // @Success 200 {object} syncDTO "The sync that is queued or running already; none was started"
 // @Header 200 {string} Location "Address of the sync"
@@ -147,7 +148,8 @@ func (s *server) resumeSync(fact event.Type, status int) resumption {
 // @Description Read again until `finishedAt` is not null, to follow a sync. `progress` tells how far it is.
 // @ID getSync
 // @Tags Syncs
-// @Security BearerAuth
+// @Security BearerAuth[viewer]
+// @Security BearerAuth[admin]
 // @Param syncId path string true "Id of the sync" format(uuid)
 // @Success 200 {object} syncDTO "The sync"
 // @Failure 403 {object} Problem "`forbidden`: operators have no access to the contents of an account."
@@ -174,7 +176,7 @@ func (s *server) getSync(c echo.Context) error {
 // @Description Released removals that have not been made yet stay undone: the next sync asks again.
 // @ID cancelSync
 // @Tags Syncs
-// @Security BearerAuth
+// @Security BearerAuth[admin]
 // @Param syncId path string true "Id of the sync" format(uuid)
 // @Success 200 {object} syncDTO "The sync, cancelled"
 // @Failure 403 {object} Problem "`forbidden`: this takes a token with the role `admin`."
@@ -206,7 +208,7 @@ func (s *server) cancelSync(c echo.Context) error {
 // @Description they were, and the API key and region are those that it ran with. Otherwise start a new sync.
 // @ID releaseRemovals
 // @Tags Syncs
-// @Security BearerAuth
+// @Security BearerAuth[admin]
 // @Param syncId path string true "Id of the sync" format(uuid)
 // @Success 202 {object} syncDTO "The sync, queued again"
 // @Header 202 {string} Location "Address of the sync"
@@ -239,7 +241,7 @@ func (s *server) releaseRemovals(c echo.Context) error {
 // @Description with. It does not matter whether mappings were changed since.
 // @ID rejectRemovals
 // @Tags Syncs
-// @Security BearerAuth
+// @Security BearerAuth[admin]
 // @Param syncId path string true "Id of the sync" format(uuid)
 // @Success 200 {object} syncDTO "The sync, succeeded"
 // @Failure 403 {object} Problem "`forbidden`: this takes a token with the role `admin`."
@@ -267,7 +269,8 @@ func (s *server) rejectRemovals(c echo.Context) error {
 // @Description not listed.
 // @ID listSyncChanges
 // @Tags Syncs
-// @Security BearerAuth
+// @Security BearerAuth[viewer]
+// @Security BearerAuth[admin]
 // @Param syncId path string true "Id of the sync" format(uuid)
 // @Param action query string false "Only this action" Enums(map, rename, unmap, skip)
 // @Param status query string false "Only changes in this status" Enums(planned, applied, held, refused)

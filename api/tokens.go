@@ -29,7 +29,7 @@ type TokenStore interface {
 // @Description The account's tokens, newest first, expired ones included and revoked ones not. Their secrets are never shown again.
 // @ID listTokens
 // @Tags Access
-// @Security BearerAuth
+// @Security BearerAuth[admin]
 // @Param limit query integer false "Most rows on a page" minimum(1) maximum(200) default(50)
 // @Param cursor query string false "`nextCursor` of the page before"
 // @Param count query boolean false "Include the total count" default(false)
@@ -61,7 +61,7 @@ func (s *server) listTokens(c echo.Context) error {
 // @Description What is known of one token of the account, without its secret.
 // @ID getToken
 // @Tags Access
-// @Security BearerAuth
+// @Security BearerAuth[admin]
 // @Param tokenId path string true "Id of the token" format(uuid)
 // @Success 200 {object} tokenDTO "The token"
 // @Failure 403 {object} Problem "`forbidden`: this takes a token with the role `admin`."
@@ -88,7 +88,7 @@ func (s *server) getToken(c echo.Context) error {
 // @ID createToken
 // @Tags Access
 // @Accept json
-// @Security BearerAuth
+// @Security BearerAuth[admin]
 // @Param request body createTokenRequest true "The token"
 // @Success 201 {object} newTokenDTO "The new token with its secret"
 // @Header 201 {string} Location "Address of the token"
@@ -134,7 +134,7 @@ func (*server) resumeToken(_ echo.Context, done []idempotency.Effect) (bool, err
 // @Description request may be revoked too, and the last one of the account: the operator can make another.
 // @ID revokeToken
 // @Tags Access
-// @Security BearerAuth
+// @Security BearerAuth[admin]
 // @Param tokenId path string true "Id of the token" format(uuid)
 // @Success 204 "The token is revoked"
 // @Failure 403 {object} Problem "`forbidden`: this takes a token with the role `admin`."

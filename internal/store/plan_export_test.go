@@ -64,7 +64,7 @@ func (s *Store) Explain(t *testing.T, accountID string, deep mapping.Row) map[st
 
 func (s *Store) explain(t *testing.T, list func(tx *gorm.DB) *gorm.DB) string {
 	t.Helper()
-	statement := s.db.ToSQL(func(tx *gorm.DB) *gorm.DB { return list(tx).Find(&[]map[string]any{}) })
+	statement := s.conn(ofEvery().within(t.Context())).ToSQL(func(tx *gorm.DB) *gorm.DB { return list(tx).Find(&[]map[string]any{}) })
 	var plan []string
 	err := s.read(t.Context(), ofEvery(), "explain", func(tx *gorm.DB) error {
 		return acrossAccounts(tx).Raw("EXPLAIN " + statement).Scan(&plan).Error

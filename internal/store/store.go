@@ -122,7 +122,7 @@ func (s *Store) attach(dialector gorm.Dialector) error {
 		return fmt.Errorf("set up gorm: %w", err)
 	}
 	s.db = db
-	return guardAccounts(db)
+	return setFirstFence(db)
 }
 
 // readyTimeout bounds how long it takes to find out that the database is away.

@@ -111,8 +111,9 @@ func (s *server) boot() {
 	s.err = migrateTemplate(asLogin(withDatabase(s.url, s.template)))
 }
 
-// createLogin makes the login unless it is there, which it may be on a server that is not ours.
-const createLogin = "DO $$ BEGIN CREATE ROLE " + login + " LOGIN PASSWORD '" + login + "'; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$"
+// createLogin makes the login unless it is there, which it may be on a server that is not ours. It may see when the server's processes
+// began, which tells whether the server has crashed.
+const createLogin = "DO $$ BEGIN CREATE ROLE " + login + " LOGIN PASSWORD '" + login + "' IN ROLE pg_read_all_stats; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$"
 
 // asLogin is the URL for the login of tests.
 func asLogin(databaseURL string) string {
