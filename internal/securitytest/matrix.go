@@ -245,9 +245,8 @@ func (w *World) attempt(p place, as e2e.Client, method, value string) attempt {
 		query.Set(p.name, value)
 	}
 	path = strings.NewReplacer("{organizationId}", w.own.organizations[0], "{syncId}", w.own.syncs[0], "{itglueId}", w.own.itglue[0]).Replace(path)
-	if strings.Contains(path, "{") {
-		path = path[:strings.Index(path, "{")] + w.unknown(p) // a kind of object that we have none of
-	}
+	// Of other kinds of objects we have none.
+	path = template.ReplaceAllString(path, w.unknown(p))
 	a := attempt{as: as, method: method, path: path}
 	if len(query) > 0 {
 		a.path += "?" + query.Encode()
@@ -278,6 +277,9 @@ func (w *World) plain(got e2e.Answer, value string) string {
 	}
 	return fmt.Sprint(got.Status, header, body)
 }
+
+// template is a parameter in a documented path.
+var template = regexp.MustCompile(`\{\w+\}`)
 
 // changing are the parts of an answer that differ between two of the same: those of problems, and when the directory was listed.
 var changing = regexp.MustCompile(`"(instance|requestId|domain)":"[^"]*"`)

@@ -52,17 +52,17 @@ func account(s *e2e.Site, name string, roles ...string) (id string, tokens []str
 }
 
 // NewWorld fills both accounts: ours with 3 organizations, the other with so many more.
-func NewWorld(t testing.TB, site *e2e.Site, size int) *World {
-	t.Helper()
-	eu := e2e.Simulator(t, canaryKey)
+func NewWorld(tb testing.TB, site *e2e.Site, size int) *World {
+	tb.Helper()
+	eu := e2e.Simulator(tb, canaryKey)
 	site = site.With("ORGBRIDGE_ITGLUE_EU_URL="+eu.Base, "ORGBRIDGE_REQUESTS_PER_MINUTE=0")
-	w := &World{t: t, site: site}
+	w := &World{t: tb, site: site}
 	_, tokens := account(site, "Ours", "admin", "viewer")
 	otherID, others := account(site, "CANARY account", "admin")
 	w.otherID = otherID
 	w.server = site.Serve()
 	w.admin, w.viewer, w.other = w.server.Client(tokens[0]), w.server.Client(tokens[1]), w.server.Client(others[0])
-	w.db = faulttest.OpenDatabase(t, site.Database)
+	w.db = faulttest.OpenDatabase(tb, site.Database)
 
 	for i := range 5 {
 		site.Add(fmt.Sprintf("Ours %d", i))
@@ -76,9 +76,9 @@ func NewWorld(t testing.TB, site *e2e.Site, size int) *World {
 	w.foreign = w.fill(w.other, "CANARY customer", "canary", size, map[string]string{"apiKey": canaryKey, "region": "eu"})
 	w.foreign.itglue = slices.DeleteFunc(w.foreign.itglue, func(id string) bool { return slices.Contains(w.own.itglue, id) })
 	w.foreign.others = append(w.foreign.others, otherID)
-	texts, err := w.db.Texts(t.Context(), "SELECT id FROM tokens WHERE account_id = $1", otherID)
+	texts, err := w.db.Texts(tb.Context(), "SELECT id FROM tokens WHERE account_id = $1", otherID)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	w.foreign.others = append(w.foreign.others, texts...)
 	w.canaries = slices.Concat([]string{"CANARY", "canary-", canaryKey, `"arie"`, otherID}, w.foreign.organizations, w.foreign.syncs, texts)
@@ -127,9 +127,9 @@ func (w *World) fill(c e2e.Client, name, domain string, n int, connect map[strin
 func (w *World) Snapshot() []string {
 	w.t.Helper()
 	tables := []string{"integrations", "directory", "organizations", "mappings", "syncs", "sync_changes", "events", "tokens", "idempotency_keys"}
-	var all []string
+	all := make([]string, 0, 200)
 	for _, table := range tables {
-		rows, err := w.db.QueryContext(w.t.Context(), "SELECT * FROM "+table+" WHERE account_id = $1", w.otherID)
+		rows, err := w.db.QueryContext(w.t.Context(), "SELECT * FROM "+table+" WHERE account_id = $1", w.otherID) //nolint:unqueryvet // whatever there is
 		if err != nil {
 			w.t.Fatal(err)
 		}
@@ -154,13 +154,14 @@ func (w *World) texts(table string, rows *sql.Rows) (all []string) {
 		if err := rows.Scan(into...); err != nil {
 			w.t.Fatal(err)
 		}
-		text := table
+		var text strings.Builder
+		text.WriteString(table)
 		for i, column := range columns {
 			if column != "last_used_at" {
-				text += fmt.Sprintf(" %s=%v", column, values[i])
+				_, _ = fmt.Fprintf(&text, " %s=%v", column, values[i])
 			}
 		}
-		all = append(all, text)
+		all = append(all, text.String())
 	}
 	if err := rows.Err(); err != nil {
 		w.t.Fatal(err)

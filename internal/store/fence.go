@@ -66,7 +66,8 @@ func (sc scope) begin(readOnly bool) string {
 	if sc.every {
 		every = "on"
 	}
-	return fmt.Sprintf("%s; SELECT set_config('%s', '%s', true), set_config('%s', '%s', true)", begin, accountSetting, sc.account, everySetting, every)
+	return fmt.Sprintf("%s; SELECT set_config('%s', '%s', true), set_config('%s', '%s', true)",
+		begin, accountSetting, sc.account, everySetting, every)
 }
 
 // fencedConnector gives connections whose transactions are fenced.

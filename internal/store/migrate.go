@@ -44,7 +44,7 @@ func (s *Store) warnWithoutFence(ctx context.Context) error {
 		return fmt.Errorf("ask for row-level security: %w", err)
 	}
 	if !fenced {
-		s.log.WarnContext(ctx, "PostgreSQL does not fence accounts from each other for this login: use one that is neither superuser nor has BYPASSRLS")
+		s.log.WarnContext(ctx, "PostgreSQL does not fence accounts for this login: use one that is neither superuser nor has BYPASSRLS")
 	}
 	return nil
 }

@@ -54,8 +54,8 @@ func (s *Store) look(conn *gorm.DB, fn func(tx *gorm.DB) error) error {
 	return fn(tx)
 }
 
-// inTx runs one transaction on one account's data, or on what the scope says. When it lost a race, or its connection before it was to commit, it runs again, so fn must not keep anything
-// of an earlier run. Transactions leave some connections to those who only read.
+// inTx runs one transaction on one account's data, or on what the scope says. When it lost a race, or its connection before it was to
+// commit, it runs again, so fn must not keep anything of an earlier run. Transactions leave some connections to those who only read.
 func (s *Store) inTx(ctx context.Context, whose scope, operation string, fn func(tx *gorm.DB) error) error {
 	ctx, cancel := context.WithTimeout(whose.within(ctx), unitTimeout)
 	defer cancel()
