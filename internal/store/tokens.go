@@ -173,7 +173,7 @@ func (s *Store) RevokeOperatorToken(ctx context.Context, id string) error {
 	if !isID(id) {
 		return noToken()
 	}
-	return s.inTx(ctx, "revoke an operator's token", func(tx *gorm.DB) error {
+	return s.inTx(ctx, ofEvery(), "revoke an operator's token", func(tx *gorm.DB) error {
 		revoked := acrossAccounts(tx).Model(&tokenRow{}).Where("id = ?", id).Where("account_id IS NULL").Where("revoked_at IS NULL").
 			Update("revoked_at", s.now())
 		if revoked.Error == nil && revoked.RowsAffected == 0 {
