@@ -24,7 +24,8 @@ func serveCommand() command {
 		variables: []config.Variable{
 			config.Addr, config.DatabaseURL, config.Keyset, config.ITGlueUSURL, config.ITGlueEUURL, config.ITGlueAUURL,
 			config.ITGlueRequestsPer5Minutes, config.RequestsPerMinute, config.FailedAuthenticationsPerMinute, config.TrustedProxies,
-			config.CORSOrigins, config.OIDCIssuer, config.OIDCAudience, config.OIDCAccountClaim, config.OIDCRoleClaim, config.LogLevel, config.LogFormat,
+			config.CORSOrigins, config.OIDCIssuer, config.OIDCAudience, config.OIDCAccountClaim, config.OIDCRoleClaim,
+			config.LogLevel, config.LogFormat,
 		},
 		prepare: func(fs *flag.FlagSet) action {
 			noWorkers := fs.Bool("no-workers", false, "leave the workers to other processes")

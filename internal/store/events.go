@@ -40,7 +40,8 @@ func (eventRow) TableName() string { return "events" }
 func newEventRow(e *event.Event) (row eventRow, err error) {
 	row = eventRow{
 		AccountID: e.AccountID, Seq: e.Sequence, Type: string(e.Type), At: instant(e.At), TokenID: orNil(e.Actor.TokenID),
-		TokenName: orNil(clean(e.Actor.TokenName)), Subject: orNil(clean(e.Actor.Subject)), SyncID: orNil(e.SyncID), Detail: orNil(clean(e.Detail)),
+		TokenName: orNil(clean(e.Actor.TokenName)), Subject: orNil(clean(e.Actor.Subject)), SyncID: orNil(e.SyncID),
+		Detail: orNil(clean(e.Detail)),
 	}
 	if e.Organization != nil {
 		row.OrganizationID, row.OrganizationName = orNil(e.Organization.ID), orNil(clean(e.Organization.Name))
