@@ -179,7 +179,7 @@ func TestF15FailingDiskOfTheServerLosesNothing(t *testing.T) {
 		for n := range faulttest.Rounds(1, 8) {
 			r.renameSome()
 			id := r.sync()
-			r.database.Run(t, "CHECKPOINT") // so that the start has few files to sync
+			server.Checkpoint() // so that the start has few files to sync
 			server.Stop()
 			server.StartUnder(append([]string{strace}, failingSync(100+10*n)...)...)
 			unknown := r.load.Ledger.Counts()[faulttest.Unknown]

@@ -15,6 +15,9 @@ var anyDate = regexp.MustCompile(`\b\d{4}-\d\d-\d\d\b`)
 
 var anyID = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
 
+// anyHint is how a token is shown.
+var anyHint = regexp.MustCompile(`orgb_[a-z2-7]{4}\b`)
+
 // ownColumns tell of the attempts that the work took: who had it, how far the last one came, and in which order the changes of several
 // were numbered. What was done is in the others.
 var ownColumns = []string{"syncs epoch", "syncs attempt", "syncs done", "syncs total", "sync_changes seq", "integrations sealed_key"}
@@ -59,7 +62,7 @@ func (r record) masked(table string, names map[string]string) string {
 			}
 			return "unknown id"
 		})
-		text = anyDate.ReplaceAllString(text, "a date")
+		text = anyHint.ReplaceAllString(anyDate.ReplaceAllString(text, "a date"), "a hint")
 		words = append(words, c.name+"="+text)
 	}
 	return strings.Join(words, " ")

@@ -67,7 +67,7 @@ func TestSQLiteFileIsPrivate(t *testing.T) {
 
 func TestSQLiteIsSetUp(t *testing.T) {
 	t.Parallel()
-	s := storetest.SQLite(t)
+	s := storetest.Open(t, storetest.SQLiteURL(t), store.Options{})
 	for pragma, want := range map[string]string{
 		"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1", "busy_timeout": "5000",
 	} {

@@ -61,6 +61,15 @@ func (s *Server) ownDatabase() {
 	s.URL = asLogin(withDatabase(s.cluster.url, "orgbridge"))
 }
 
+// Checkpoint has the server write what it holds in memory, so that its next start has little to do.
+func (s *Server) Checkpoint() {
+	s.tb.Helper()
+	maintenance := server{url: s.cluster.url}
+	if err := maintenance.exec("CHECKPOINT"); err != nil {
+		s.tb.Fatal(err)
+	}
+}
+
 // Stop ends the server at once, as "pg_ctl stop -m immediate" does: nothing is finished, and the next start recovers.
 func (s *Server) Stop() {
 	s.tb.Helper()
