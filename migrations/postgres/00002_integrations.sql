@@ -1,8 +1,4 @@
 -- +goose Up
--- Both are trusted extensions: the owner of the database may create them.
-CREATE EXTENSION IF NOT EXISTS pg_trgm;
-CREATE EXTENSION IF NOT EXISTS btree_gin;
-
 CREATE TABLE integrations (
     account_id            uuid        NOT NULL PRIMARY KEY REFERENCES accounts (id) ON DELETE CASCADE,
     id                    uuid        NOT NULL UNIQUE,
@@ -47,4 +43,3 @@ CREATE TABLE directory (
     PRIMARY KEY (account_id, id)
 );
 CREATE INDEX directory_name ON directory (account_id, name_folded, id);
-CREATE INDEX directory_search ON directory USING gin (account_id, name_folded gin_trgm_ops);

@@ -12,7 +12,6 @@ CREATE TABLE organizations (
     UNIQUE (account_id, id)
 );
 CREATE INDEX organizations_name ON organizations (account_id, name_folded, id);
-CREATE INDEX organizations_search ON organizations USING gin (account_id, name_folded gin_trgm_ops);
 
 -- Every organization has exactly one row here.
 CREATE TABLE mappings (

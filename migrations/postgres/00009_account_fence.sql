@@ -24,8 +24,3 @@ BEGIN
     END LOOP;
 END $$;
 -- +goose StatementEnd
-
--- PostgreSQL looks for text within names only after the fence, so that no index on their trigrams is of use. The names of one account are
--- read instead, as on SQLite.
-DROP INDEX organizations_search;
-DROP INDEX directory_search;
