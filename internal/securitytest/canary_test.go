@@ -301,7 +301,7 @@ func TestAPI8KeysAndTokensAreNowhereInTheClear(t *testing.T) {
 			t.Error("nothing was logged at the level debug")
 		}
 		bytes, places := r.search(database)
-		securitytest.Figuref(t, "canary keys, tokens and keysets outside of their ciphertext", "0 in %d places of %d KiB", places, bytes>>10)
+		faulttest.Figuref(t, "canary keys, tokens and keysets outside of their ciphertext", "0 in %d places of %d KiB", places, bytes>>10)
 		r.control(database)
 	})
 }

@@ -3,11 +3,7 @@
 // of the item of the OWASP API Security Top 10 (2023), here or in the package nearest to the rule.
 package securitytest
 
-import (
-	"fmt"
-	"os"
-	"testing"
-)
+import "os"
 
 // Long tells whether the full figures are asked for, which take minutes, instead of a few rounds of everything.
 func Long() bool { return os.Getenv("ORGBRIDGE_TEST_SECURITY") == "long" }
@@ -18,10 +14,4 @@ func Rounds(few, full int) int {
 		return full
 	}
 	return few
-}
-
-// Figuref logs what a test measured, for the table of figures.
-func Figuref(tb testing.TB, name, format string, args ...any) {
-	tb.Helper()
-	tb.Logf("figure: %s: %s", name, fmt.Sprintf(format, args...))
 }

@@ -13,7 +13,7 @@ import (
 
 	"github.com/orgbridge/orgbridge/docs"
 	"github.com/orgbridge/orgbridge/internal/e2e"
-	"github.com/orgbridge/orgbridge/internal/securitytest"
+	"github.com/orgbridge/orgbridge/internal/faulttest"
 	"github.com/orgbridge/orgbridge/internal/store/storetest"
 )
 
@@ -107,7 +107,7 @@ func TestAPI3PropertiesThatClientsDoNotSetAreRefusedByName(t *testing.T) {
 	if tried < 200 {
 		t.Errorf("only %d bodies", tried)
 	}
-	securitytest.Figuref(t, "properties that clients do not set, offered and taken", "%d, 0", tried)
+	faulttest.Figuref(t, "properties that clients do not set, offered and taken", "%d, 0", tried)
 }
 
 // secretName matches properties that could hold secrets; a new token is shown once, and of a key the last four characters.

@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/orgbridge/orgbridge/internal/e2e"
-	"github.com/orgbridge/orgbridge/internal/securitytest"
+	"github.com/orgbridge/orgbridge/internal/faulttest"
 	"github.com/orgbridge/orgbridge/internal/store/storetest"
 )
 
@@ -76,7 +76,7 @@ func TestAPI7NobodyButITGlueIsAsked(t *testing.T) {
 	} else {
 		_ = answer.Body.Close()
 	}
-	securitytest.Figuref(t, "addresses offered to the program, and connections to them", "%d, 0", tried)
+	faulttest.Figuref(t, "addresses offered to the program, and connections to them", "%d, 0", tried)
 }
 
 // addresses are ways to name a host where a region belongs.
