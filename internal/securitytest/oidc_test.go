@@ -44,12 +44,13 @@ func (p *provider) SetUserinfoFromRequest(_ context.Context, info *oidc.UserInfo
 
 func newProvider(t *testing.T) *provider {
 	t.Helper()
-	var handler http.Handler
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler.ServeHTTP(w, r) }))
-	t.Cleanup(server.Close)
+	server := httptest.NewUnstartedServer(nil) // it has its address already, which the provider has to know
+	issuer := "http://" + server.Listener.Addr().String()
 	clients := map[string]*storage.Client{oidcClient: storage.WebClient(oidcClient, oidcSecret, oidcCallback)}
-	p := &provider{t: t, url: server.URL, Storage: storage.NewStorageWithClients(storage.NewUserStore(server.URL), clients)}
-	handler = exampleop.SetupServer(server.URL, p, slog.New(slog.DiscardHandler), false)
+	p := &provider{t: t, url: issuer, Storage: storage.NewStorageWithClients(storage.NewUserStore(issuer), clients)}
+	server.Config.Handler = exampleop.SetupServer(issuer, p, slog.New(slog.DiscardHandler), false)
+	server.Start()
+	t.Cleanup(server.Close)
 	return p
 }
 
