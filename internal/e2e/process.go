@@ -72,20 +72,28 @@ func Start(tb testing.TB, env []string, path string, args ...string) *Process {
 func (p *Process) Word(prefix string) (word string) {
 	p.T.Helper()
 	Eventually(p.T, Patience, fmt.Sprintf("%q in the output of %s", prefix, p.Cmd.Path), func() bool {
-		select {
-		case <-p.exited:
-			p.T.Fatalf("%s ended by itself", p.Cmd.Path)
-		default:
-		}
+		ended := p.ended() // before its output is read: all of it is there when it has ended
 		_, rest, found := strings.Cut(p.Out.String(), prefix)
 		end := strings.IndexAny(rest, " \n")
 		if !found || end < 0 {
+			if ended {
+				p.T.Fatalf("%s ended by itself", p.Cmd.Path)
+			}
 			return false
 		}
 		word = rest[:end]
 		return true
 	})
 	return word
+}
+
+func (p *Process) ended() bool {
+	select {
+	case <-p.exited:
+		return true
+	default:
+		return false
+	}
 }
 
 // Signal sends a signal, if the process still runs.
