@@ -70,7 +70,7 @@ func TestF7NothingLeaksUnderLoad(t *testing.T) {
 			return now <= files+slack
 		})
 		after := goroutines(t, r.server.Process)
-		if after > fresh+slack || fresh < 5 {
+		if after > fresh+2*slack || fresh < 5 { // a connection that is kept open has two
 			t.Errorf("%d goroutines, and %d before: %s", after, fresh, r.server.Out.String())
 		}
 		faulttest.Figuref(t, "goroutines, open files and connections after a short / long load", "%d, %d / %d, %d", fresh, files, after, now)

@@ -270,12 +270,14 @@ func (w *sweep) compare(subjects []*subject) {
 	}
 }
 
-// reached demands that the faults of the last server came about.
+// reached demands that the faults of the last server came about. Only the first who connect in a process look for sealing keys of others;
+// the rest have one step less.
 func (w *sweep) reached(subjects []*subject) {
 	w.t.Helper()
-	_, failed := w.steps()
+	made, failed := w.steps()
 	for _, s := range subjects {
-		if s.step > 0 && !failed[s.scope()] {
+		oneLess := s.script == connecting && s.kind == "start" && made[s.scope()] == s.step-1
+		if s.step > 0 && !failed[s.scope()] && !oneLess {
 			w.t.Errorf("%s: the step was not reached", s)
 		}
 	}
