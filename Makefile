@@ -22,7 +22,7 @@ test: ## Run all tests; the PostgreSQL suites are skipped where there is no Post
 	go test ./...
 
 .PHONY: test-race
-test-race: ## Run the tests, and the programs that they start, with the race detector and in random order
+test-race: ## Run the tests of what the race detector sees with it, and in random order
 	CGO_ENABLED=1 go test -race -shuffle=on $$(go list ./... | grep -v -e /internal/faulttest -e /internal/securitytest)
 
 # The proofs of single faults, and those that many of them have in common.

@@ -80,12 +80,9 @@ func (b Build) run() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	build := exec.CommandContext(context.Background(), "go", "build", fmt.Sprintf("-race=%t", raceDetector), "-tags", b.Tags,
-		"-ldflags", "-X main.version="+b.Version, "-o", dir,
+	build := exec.CommandContext(context.Background(), "go", "build", "-tags", b.Tags, "-ldflags", "-X main.version="+b.Version, "-o", dir,
 		"github.com/orgbridge/orgbridge/cmd/orgbridge", "github.com/orgbridge/orgbridge/cmd/itglue-sim")
-	if !raceDetector { // which is written in C
-		build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	}
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build the programs: %w\n%s", err, out)
 	}
