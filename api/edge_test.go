@@ -29,7 +29,9 @@ func TestNewRefusesMissingDependencies(t *testing.T) {
 	fields := reflect.TypeFor[api.Dependencies]()
 	for i := range fields.NumField() {
 		name := fields.Field(i).Name
-		if slices.Contains([]string{"Version", "HealthOnly", "RequestsPerMinute", "FailuresPerMinute", "TrustedProxies", "CORSOrigins"}, name) {
+		if slices.Contains([]string{
+			"Version", "HealthOnly", "RequestsPerMinute", "FailuresPerMinute", "TrustedProxies", "CORSOrigins", "Observe", "Metrics", "Traces",
+		}, name) {
 			continue
 		}
 		d := dependencies(newFake(), &logBuffer{})

@@ -80,16 +80,20 @@ func routeOf(c echo.Context) string {
 	return c.Path()
 }
 
-// logAccess writes one line for each request. It names neither query, headers nor bodies: any of them may hold a secret.
+// logAccess counts each request and writes one line for it. It names neither query, headers nor bodies: any of them may hold a secret.
 func (s *server) logAccess(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		began := s.Now()
 		if err := next(c); err != nil {
 			c.Error(err)
 		}
+		took := s.Now().Sub(began)
+		if s.Observe != nil {
+			s.Observe(c.Request().Method, routeOf(c), c.Response().Status, took)
+		}
 		s.Log.LogAttrs(c.Request().Context(), slog.LevelInfo, "request",
 			slog.String("method", c.Request().Method), slog.String("route", routeOf(c)), slog.Int("status", c.Response().Status),
-			slog.Duration("duration", s.Now().Sub(began)), slog.String("requestId", requestID(c)),
+			slog.Duration("duration", took), slog.String("requestId", requestID(c)),
 			slog.String("accountId", accountID(c)))
 		return nil
 	}

@@ -18,7 +18,8 @@ import (
 // base is where the versioned API begins.
 const base = "/api/v1"
 
-// Dependencies is all that the API needs. Version, HealthOnly, CORSOrigins, the limits and TrustedProxies may be left out.
+// Dependencies is all that the API needs. Version, HealthOnly, CORSOrigins, the limits, Observe, Metrics and TrustedProxies may be left
+// out.
 type Dependencies struct {
 	Log *slog.Logger
 	// Now is the clock of the access log and of the limits.
@@ -37,6 +38,10 @@ type Dependencies struct {
 	// may show it; 0 is any number.
 	RequestsPerMinute int
 	FailuresPerMinute int
+	// Observe is told of every request that was answered, by the pattern of its path; it may be left out.
+	Observe func(method, route string, status int, took time.Duration)
+	// Metrics answers operators who ask for /metrics. It is left out where the metrics are served elsewhere.
+	Metrics http.Handler
 	// TrustedProxies are believed to say in X-Forwarded-For whose request they pass on.
 	TrustedProxies []netip.Prefix
 
@@ -120,6 +125,7 @@ func New(d Dependencies) (http.Handler, error) {
 	e.IPExtractor = clientAddress(d.TrustedProxies)
 	e.HTTPErrorHandler = newProblems(d.Log).handle
 	e.Use(limitTime, s.identify, s.logAccess, shareWith(d.CORSOrigins), s.recoverPanics, limitAddress, limitHeaders, endAfterChunks)
+	s.registerMetrics(e)
 	if err := s.register(e, s.routes()); err != nil || d.HealthOnly {
 		return e, err
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/orgbridge/orgbridge/internal/account"
 	"github.com/orgbridge/orgbridge/internal/config"
 	"github.com/orgbridge/orgbridge/internal/event"
+	"github.com/orgbridge/orgbridge/internal/metrics"
 	"github.com/orgbridge/orgbridge/internal/organization"
 	"github.com/orgbridge/orgbridge/pkg/itglue"
 	"github.com/orgbridge/orgbridge/pkg/itglue/itgluetest"
@@ -62,7 +63,8 @@ func demo(ctx context.Context, in invocation) (err error) {
 	if err != nil {
 		return err
 	}
-	n, err := newNode(ctx, in.config, roles{api: true, workers: true}, newLogger(in))
+	logger := newLogger(in)
+	n, err := newNode(ctx, in.config, roles{api: true, workers: true}, logger, metrics.New(versionName(), logger))
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
@@ -90,9 +92,9 @@ func demoConfig(c config.Config, dir, glue string) config.Config {
 
 // demoListen insists on an address only if it was asked for.
 func demoListen(ctx context.Context, c config.Config) (net.Listener, error) {
-	listener, err := listen(ctx, c.Addr)
+	listener, err := listen(ctx, config.Addr, c.Addr)
 	if errors.Is(err, syscall.EADDRINUSE) && !c.Given(config.Addr) {
-		return listen(ctx, "127.0.0.1:0")
+		return listen(ctx, config.Addr, "127.0.0.1:0")
 	}
 	return listener, err
 }

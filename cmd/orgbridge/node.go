@@ -14,6 +14,7 @@ import (
 	"github.com/orgbridge/orgbridge/internal/integration"
 	"github.com/orgbridge/orgbridge/internal/jobs"
 	"github.com/orgbridge/orgbridge/internal/mapping"
+	"github.com/orgbridge/orgbridge/internal/metrics"
 	"github.com/orgbridge/orgbridge/internal/oidc"
 	"github.com/orgbridge/orgbridge/internal/organization"
 	"github.com/orgbridge/orgbridge/internal/orgsync"
@@ -38,11 +39,12 @@ type node struct {
 	accounts      *account.Service
 	organizations *organization.Service
 	people        *oidc.Authenticator // nil without an identity provider
+	metrics       *metrics.Metrics
 	handler       http.Handler
 	draining      atomic.Bool
 }
 
-func newNode(ctx context.Context, c config.Config, r roles, logger *slog.Logger) (*node, error) {
+func newNode(ctx context.Context, c config.Config, r roles, logger *slog.Logger, counted *metrics.Metrics) (*node, error) {
 	if err := makeKeyset(c); err != nil {
 		return nil, err
 	}
@@ -50,7 +52,7 @@ func newNode(ctx context.Context, c config.Config, r roles, logger *slog.Logger)
 	if err != nil {
 		return nil, err
 	}
-	n := &node{logger: logger}
+	n := &node{logger: logger, metrics: counted}
 	if n.db, err = openDatabase(ctx, c, logger); err != nil {
 		return nil, err
 	}
@@ -77,13 +79,16 @@ func (n *node) examineKeys(ctx context.Context, keyset *seal.Keyset) error {
 
 // wire connects everything. Services enqueue syncs; the runner, which works them, needs no service that does.
 func (n *node) wire(c config.Config, r roles, keyset *seal.Keyset) (err error) {
+	n.watch(n.metrics)
 	dialer := integration.NewDialer(
-		c.ITGlueURLs, c.ITGlueRequestsPer5Minutes, integration.Sharing(n.db, c.ITGlueRequestsPer5Minutes),
+		c.ITGlueURLs, c.ITGlueRequestsPer5Minutes, integration.Sharing(n.db, c.ITGlueRequestsPer5Minutes), n.watched(),
 	)
 	connections := integration.NewService(integration.Config{
 		Store: n.db, Sealed: n.db, Keyset: keyset, ITGlue: dialer, Now: now, Logger: n.logger,
 	})
-	runs := orgsync.RunnerConfig{Syncs: n.db, State: n.db, Releases: n.db, Connections: connections, Now: now, Logger: n.logger}
+	runs := orgsync.RunnerConfig{
+		Syncs: n.db, State: n.db, Releases: n.db, Connections: connections, Now: now, Logger: n.logger, Observe: n.metrics.Run,
+	}
 	work := jobs.Config{
 		Pool: n.db.PostgresPool(), SQLite: n.db.SQLite(), Workers: r.workers, Sweeps: n.db,
 		Nights: orgsync.NewNights(n.db, n.logger), Keys: n.db, Logger: n.logger,
@@ -103,6 +108,7 @@ func (n *node) wire(c config.Config, r roles, keyset *seal.Keyset) (err error) {
 	})
 	n.handler, err = api.New(api.Dependencies{
 		Log: n.logger, Now: now, Ready: n.db.Ready, Draining: n.draining.Load, Version: versionName(), HealthOnly: !r.api,
+		Observe: n.metrics.Request, Metrics: n.metricsHere(c),
 		CORSOrigins:       c.CORSOrigins,
 		RequestsPerMinute: c.RequestsPerMinute, FailuresPerMinute: c.FailedAuthenticationsPerMinute, TrustedProxies: c.TrustedProxies,
 		Authenticator: n.authenticator(c.OIDC), Tokens: n.db, Accounts: n.db, AccountService: n.accounts,
@@ -112,6 +118,7 @@ func (n *node) wire(c config.Config, r roles, keyset *seal.Keyset) (err error) {
 		Events: n.db, Keys: n.db,
 		Syncs: n.db, SyncService: orgsync.NewService(orgsync.ServiceConfig{
 			Syncs: n.db, Refreshes: n.db, Releases: n.db, Reads: n.db, Connections: connections, Starter: n.jobs, Now: now, Logger: n.logger,
+			Observe: n.metrics.Run,
 		}),
 	})
 	return err

@@ -18,6 +18,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/orgbridge/orgbridge/internal/config"
 	"github.com/orgbridge/orgbridge/internal/e2e"
 	"github.com/orgbridge/orgbridge/internal/store"
 	"github.com/orgbridge/orgbridge/internal/store/storetest"
@@ -239,7 +240,7 @@ func TestLostKeysetIsNotReplaced(t *testing.T) {
 
 func TestTakenAddress(t *testing.T) {
 	t.Parallel()
-	listener, err := listen(t.Context(), "127.0.0.1:0")
+	listener, err := listen(t.Context(), config.Addr, "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -249,6 +250,10 @@ func TestTakenAddress(t *testing.T) {
 		if got.code != exitFailed || !strings.Contains(got.stderr, "ORGBRIDGE_ADDR") {
 			t.Errorf("%s: %+v", name, got)
 		}
+	}
+	got := runCommand(t, sqliteEnv(t), "serve", "--addr", "127.0.0.1:0", "--metrics-addr", listener.Addr().String())
+	if got.code != exitFailed || !strings.Contains(got.stderr, "ORGBRIDGE_METRICS_ADDR") {
+		t.Errorf("serve: %+v", got)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"net"
 
 	"github.com/orgbridge/orgbridge/internal/config"
+	"github.com/orgbridge/orgbridge/internal/metrics"
 )
 
 func serveCommand() command {
@@ -25,7 +26,7 @@ func serveCommand() command {
 			config.Addr, config.DatabaseURL, config.Keyset, config.ITGlueUSURL, config.ITGlueEUURL, config.ITGlueAUURL,
 			config.ITGlueRequestsPer5Minutes, config.RequestsPerMinute, config.FailedAuthenticationsPerMinute, config.TrustedProxies,
 			config.CORSOrigins, config.OIDCIssuer, config.OIDCAudience, config.OIDCAccountClaim, config.OIDCRoleClaim,
-			config.LogLevel, config.LogFormat,
+			config.MetricsAddr, config.LogLevel, config.LogFormat,
 		},
 		prepare: func(fs *flag.FlagSet) action {
 			noWorkers := fs.Bool("no-workers", false, "leave the workers to other processes")
@@ -41,22 +42,29 @@ func serveCommand() command {
 }
 
 func serve(ctx context.Context, in invocation, r roles) error {
-	listener, err := listen(ctx, in.config.Addr)
+	listener, err := listen(ctx, config.Addr, in.config.Addr)
 	if err != nil {
 		return err
 	}
-	n, err := newNode(ctx, in.config, r, newLogger(in))
+	logger := newLogger(in)
+	counted := metrics.New(versionName(), logger)
+	closeMetrics, err := serveMetrics(ctx, in.config.MetricsAddr, counted, logger)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	defer closeMetrics()
+	n, err := newNode(ctx, in.config, r, logger, counted)
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
 	return n.serve(ctx, listener, nil)
 }
 
-func listen(ctx context.Context, addr string) (net.Listener, error) {
+func listen(ctx context.Context, variable config.Variable, addr string) (net.Listener, error) {
 	var lc net.ListenConfig
 	listener, err := lc.Listen(ctx, "tcp", addr)
 	if err != nil {
-		return nil, fmt.Errorf("%s%s: %w", config.Prefix, config.Addr, err)
+		return nil, fmt.Errorf("%s%s: %w", config.Prefix, variable, err)
 	}
 	return listener, nil
 }

@@ -39,6 +39,9 @@ type Config struct {
 	LogLevel  slog.Level
 	LogFormat string // "text" or "json"
 
+	// MetricsAddr is where metrics are served to everybody; empty for the address of the API, and for operators only.
+	MetricsAddr string
+
 	given map[Variable]bool
 }
 

@@ -19,6 +19,7 @@ var all = []config.Variable{
 	config.Addr, config.DatabaseURL, config.Keyset, config.ITGlueUSURL, config.ITGlueEUURL, config.ITGlueAUURL,
 	config.ITGlueRequestsPer5Minutes, config.RequestsPerMinute, config.FailedAuthenticationsPerMinute, config.TrustedProxies, config.CORSOrigins,
 	config.OIDCIssuer, config.OIDCAudience, config.OIDCAccountClaim, config.OIDCRoleClaim, config.LogLevel, config.LogFormat,
+	config.MetricsAddr,
 }
 
 func parse(t *testing.T, env map[string]string, args ...string) (config.Config, error) {
@@ -66,6 +67,7 @@ func TestEverythingGiven(t *testing.T) {
 		"ORGBRIDGE_CORS_ORIGINS":       "https://app.example.com, http://localhost:5173,https://[::1]:8443",
 		"ORGBRIDGE_LOG_LEVEL":          "warn",
 		"ORGBRIDGE_LOG_FORMAT":         "json",
+		"ORGBRIDGE_METRICS_ADDR":       "127.0.0.1:9464",
 		"ORGBRIDGE_OIDC_ISSUER":        "https://id.example/realm/",
 		"ORGBRIDGE_OIDC_AUDIENCE":      "orgbridge",
 		"ORGBRIDGE_OIDC_ACCOUNT_CLAIM": "https://example.com/account",
@@ -84,7 +86,7 @@ func TestEverythingGiven(t *testing.T) {
 			netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.7/32"), netip.MustParsePrefix("fd00::/8"),
 		},
 		CORSOrigins: []string{"https://app.example.com", "http://localhost:5173", "https://[::1]:8443"},
-		LogLevel:    slog.LevelWarn, LogFormat: "json",
+		LogLevel:    slog.LevelWarn, LogFormat: "json", MetricsAddr: "127.0.0.1:9464",
 		OIDC: config.OIDC{
 			Issuer: "https://id.example/realm/", Audience: "orgbridge", AccountClaim: "https://example.com/account", RoleClaim: "roles",
 		},
@@ -102,6 +104,7 @@ func TestEverythingGiven(t *testing.T) {
 func TestMalformedValueNamesItsVariable(t *testing.T) {
 	t.Parallel()
 	for variable, values := range map[string][]string{
+		"METRICS_ADDR":                      {"9464", "localhost:metrics", "a:65536"},
 		"ADDR":                              {"8080", "localhost", "localhost:http", "a:65536", "a:-1"},
 		"DATABASE_URL":                      {"mysql://a", "orgbridge.db", "sqlite://", "sqlite://a?b=c", "postgres://a:%zz@b", "://"},
 		"ITGLUE_US_URL":                     {"api.itglue.com", "ftp://a", "http://", "http://u:p@a", "http://a?b", "http://a#b", "http://%zz"},

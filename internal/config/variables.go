@@ -35,8 +35,9 @@ const (
 	OIDCAccountClaim               Variable = "OIDC_ACCOUNT_CLAIM"
 	OIDCRoleClaim                  Variable = "OIDC_ROLE_CLAIM"
 
-	LogLevel  Variable = "LOG_LEVEL"
-	LogFormat Variable = "LOG_FORMAT"
+	LogLevel    Variable = "LOG_LEVEL"
+	LogFormat   Variable = "LOG_FORMAT"
+	MetricsAddr Variable = "METRICS_ADDR"
 )
 
 // maxPerMinute is more than any client makes.
@@ -53,7 +54,8 @@ type definition struct {
 func (v Variable) definition() definition {
 	switch v {
 	case Addr:
-		return definition{"127.0.0.1:8080", "`HOST:PORT` to listen on; port 0 takes a free one", setAddr}
+		set := setAddr(func(c *Config) *string { return &c.Addr })
+		return definition{"127.0.0.1:8080", "`HOST:PORT` to listen on; port 0 takes a free one", set}
 	case DatabaseURL:
 		return definition{"sqlite://orgbridge.db", "database `URL`, sqlite://FILE or postgres://…", setDatabaseURL}
 	case Keyset:
@@ -76,25 +78,40 @@ func (v Variable) definition() definition {
 			func(c *Config) *int { return &c.FailedAuthenticationsPerMinute })
 	case TrustedProxies:
 		return definition{"", "comma-separated `ADDRESSES` or networks whose X-Forwarded-For is believed", setTrustedProxies}
+	default:
+		return v.operatorsDefinition()
+	}
+}
+
+// operatorsDefinition is of the variables that say what operators see.
+func (v Variable) operatorsDefinition() definition {
+	switch v {
 	case LogLevel:
 		return definition{"info", "`LEVEL` to log from: debug, info, warn or error", setLogLevel}
 	case LogFormat:
 		return definition{"text", "log `FORMAT`: text or json", setLogFormat}
+	case MetricsAddr:
+		return definition{
+			"", "`HOST:PORT` where /metrics is open to whoever reaches it; without, operators read it at the API's address",
+			setAddr(func(c *Config) *string { return &c.MetricsAddr }),
+		}
 	default:
 		return v.oidcDefinition()
 	}
 }
 
-func setAddr(c *Config, text string) error {
-	_, port, err := net.SplitHostPort(text)
-	if err != nil {
-		return fmt.Errorf("%q is not HOST:PORT", text)
+func setAddr(field func(*Config) *string) func(c *Config, text string) error {
+	return func(c *Config, text string) error {
+		_, port, err := net.SplitHostPort(text)
+		if err != nil {
+			return fmt.Errorf("%q is not HOST:PORT", text)
+		}
+		if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+			return fmt.Errorf("%q has no port between 0 and 65535", text)
+		}
+		*field(c) = text
+		return nil
 	}
-	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-		return fmt.Errorf("%q has no port between 0 and 65535", text)
-	}
-	c.Addr = text
-	return nil
 }
 
 func setDatabaseURL(c *Config, text string) error {

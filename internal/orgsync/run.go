@@ -46,6 +46,8 @@ type RunnerConfig struct {
 	Logger      *slog.Logger
 	Lease       time.Duration
 	Deadline    time.Duration
+	// Observe is told how each run went; it may be left out.
+	Observe func(Ran)
 }
 
 // Runner does the work of syncs: list, plan, apply.
@@ -63,6 +65,9 @@ func NewRunner(c RunnerConfig) *Runner {
 	if c.Deadline == 0 {
 		c.Deadline = DefaultDeadline
 	}
+	if c.Observe == nil {
+		c.Observe = func(Ran) {}
+	}
 	return &Runner{RunnerConfig: c, gates: newGates()}
 }
 
@@ -78,13 +83,15 @@ func (r *Runner) Run(ctx context.Context, f Fence) error {
 		return err
 	}
 	began := r.Now()
+	ran := Ran{Kind: claimed.Kind}
 	outcome, err := r.work(ctx, f, claimed)
 	if err == nil {
-		err = r.finish(ctx, f, outcome)
+		ran.Outcome, err = outcome.Status.ran(), r.finish(ctx, f, outcome)
 	} else {
 		claimed.Progress = outcome.Progress
-		err = r.fail(ctx, f, claimed, err, ctx.Err() != nil)
+		ran.Outcome, err = r.fail(ctx, f, claimed, err, ctx.Err() != nil)
 	}
+	r.Observe(ran.recorded(err, r.Now().Sub(began)))
 	if errs.Is(err, errs.Fenced) {
 		r.Logger.InfoContext(ctx, "sync lost its owner", "account", f.AccountID, "sync", f.SyncID, "epoch", f.Epoch)
 		return nil
@@ -127,10 +134,10 @@ func (r *Runner) finish(ctx context.Context, f Fence, o Outcome) error {
 	return nil
 }
 
-// fail records a run that ended with err: handed back when it was cut off or may go better later, failed otherwise.
-func (r *Runner) fail(ctx context.Context, f Fence, s Sync, err error, cutOff bool) error {
+// fail records a run that ended with err, and says as what: handed back when it was cut off or may go better later, failed otherwise.
+func (r *Runner) fail(ctx context.Context, f Fence, s Sync, err error, cutOff bool) (RunOutcome, error) {
 	if errs.Is(err, errs.Fenced) {
-		return err
+		return RunLost, err
 	}
 	d := decision{requeue: true}
 	if !cutOff {
@@ -138,7 +145,7 @@ func (r *Runner) fail(ctx context.Context, f Fence, s Sync, err error, cutOff bo
 	}
 	if d.requeue {
 		r.Logger.WarnContext(ctx, "sync handed back", "account", f.AccountID, "sync", f.SyncID, "after", d.delay, "error", err)
-		return r.handBack(ctx, f, d)
+		return RunHandedBack, r.handBack(ctx, f, d)
 	}
 	level := slog.LevelWarn // IT Glue's, or its key's
 	if d.failure.Code == errs.Internal {
@@ -149,7 +156,7 @@ func (r *Runner) fail(ctx context.Context, f Fence, s Sync, err error, cutOff bo
 	if s.ReleasedAt != nil { // what is left of the removals waits for a person again
 		o.Status, o.Counts = Held, s.Counts
 	}
-	return r.record(ctx, func(ctx context.Context) error { return r.Syncs.FinishSync(ctx, f, o) })
+	return o.Status.ran(), r.record(ctx, func(ctx context.Context) error { return r.Syncs.FinishSync(ctx, f, o) })
 }
 
 func (r *Runner) handBack(ctx context.Context, f Fence, d decision) error {

@@ -39,6 +39,8 @@ type ServiceConfig struct {
 	Starter     integration.SyncStarter
 	Now         func() time.Time
 	Logger      *slog.Logger
+	// Observe is told how each refresh went; it may be left out.
+	Observe func(Ran)
 }
 
 // Service starts syncs and refreshes single organizations.
@@ -47,7 +49,12 @@ type Service struct {
 }
 
 // NewService returns a service.
-func NewService(c ServiceConfig) *Service { return &Service{ServiceConfig: c} }
+func NewService(c ServiceConfig) *Service {
+	if c.Observe == nil {
+		c.Observe = func(Ran) {}
+	}
+	return &Service{ServiceConfig: c}
+}
 
 // Start begins a sync, or returns the account's queued or running one with started false. It answers [errs.NotConnected].
 func (s *Service) Start(ctx context.Context, accountID string, kind Kind, by event.Actor) (stored Sync, started bool, err error) {
@@ -94,7 +101,7 @@ func (s *Service) newSync(in integration.Integration, kind Kind, by event.Actor)
 //
 // It answers [errs.NotFound], [errs.NotConnected], [errs.NotMapped], [errs.Conflict] when the mapping or the connection was changed
 // during the read, or an IT Glue code; then nothing was changed.
-func (s *Service) Refresh(ctx context.Context, accountID, organizationID string, by event.Actor) (mapping.Row, error) {
+func (s *Service) Refresh(ctx context.Context, accountID, organizationID string, by event.Actor) (row mapping.Row, err error) {
 	state, err := s.Refreshes.OrganizationState(ctx, accountID, organizationID)
 	if err != nil {
 		return mapping.Row{}, err
@@ -106,6 +113,8 @@ func (s *Service) Refresh(ctx context.Context, accountID, organizationID string,
 	if state.State == mapping.Unmapped {
 		return mapping.Row{}, errs.New(errs.NotMapped, "The organization is not mapped.")
 	}
+	began := s.Now()
+	defer func() { s.Observe(refreshed(err, s.Now().Sub(began))) }()
 	entry, err := readEntry(ctx, client, state.ITGlueID)
 	if errs.Is(err, errs.ITGlueKeyRejected) {
 		err = errors.Join(err, s.Refreshes.RejectCredentials(ctx, in, errs.DetailOf(err)))

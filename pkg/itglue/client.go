@@ -84,8 +84,44 @@ func (c *Client) get(ctx context.Context, r request) ([]byte, error) {
 	}
 }
 
+// Attempt is how one attempt at a request went.
+type Attempt struct {
+	// Waited is how long the Limiter held it back.
+	Waited time.Duration
+
+	// Sent is false when the Limiter, the Breaker or Config.Before refused.
+	Sent bool
+
+	// Took is the time from sending to the last byte of the answer.
+	Took time.Duration
+
+	// Err is why it failed, if it did.
+	Err error
+}
+
 func (c *Client) attempt(ctx context.Context, r request) ([]byte, error) {
-	if err := c.config.Limiter.wait(ctx, r.op, c.config.MaxRetryAfter); err != nil {
+	var a Attempt
+
+	if c.config.Watch == nil {
+		return c.try(ctx, r, &a)
+	}
+
+	ctx, ended := c.config.Watch(ctx, r.op)
+	defer func() { ended(a) }()
+
+	body, err := c.try(ctx, r, &a)
+	a.Err = err
+
+	return body, err
+}
+
+// try makes one attempt and notes in a what it did.
+func (c *Client) try(ctx context.Context, r request, a *Attempt) ([]byte, error) {
+	began := time.Now()
+	err := c.config.Limiter.wait(ctx, r.op, c.config.MaxRetryAfter)
+	a.Waited = time.Since(began)
+
+	if err != nil {
 		return nil, err
 	}
 
@@ -100,7 +136,9 @@ func (c *Client) attempt(ctx context.Context, r request) ([]byte, error) {
 		return nil, err
 	}
 
+	a.Sent, began = true, time.Now()
 	body, err := c.send(ctx, r)
+	a.Took = time.Since(began)
 	c.config.Breaker.leave(probe, err, r)
 
 	return body, err

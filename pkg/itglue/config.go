@@ -45,6 +45,11 @@ type Config struct {
 	// error is returned as it is, and nothing is sent. Nil means no question.
 	Before func(context.Context) error
 
+	// Watch is told of each attempt at a request before it begins, retries
+	// included. The attempt is made with the context that it returns, and
+	// the function that it returns is told how it went. Nil watches nothing.
+	Watch func(ctx context.Context, op string) (context.Context, func(Attempt))
+
 	// Transport sends the requests. A program with many clients should share
 	// one NewTransport between them; nil makes one for this client alone.
 	Transport http.RoundTripper
