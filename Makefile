@@ -1,5 +1,6 @@
 GOLANGCI_LINT_VERSION := $(shell sed -n "s/^golangci_lint=/v/p" .ci/run)
 GITLEAKS_VERSION := $(shell sed -n "s/^gitleaks=/v/p" .ci/run)
+OASDIFF_VERSION := $(shell sed -n "s/^oasdiff=/v/p" .ci/run)
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 
@@ -57,14 +58,21 @@ generate: ## Write the generated files (OpenAPI) anew
 verify-generated: ## Fail if the generated files are not up to date
 	.ci/verify-generated
 
+.PHONY: document
+document: ## Lint docs/openapi.json and compare it with that of the last release
+	.ci/document
+	.ci/breaking
+
 .PHONY: docker
 docker: ## Build the container image orgbridge:dev
 	docker build --build-arg VERSION=$(VERSION) --tag orgbridge:dev .
 
 .PHONY: tools
-tools: ## Install the linter and gitleaks at their pinned versions
+tools: ## Install the linters, gitleaks and oasdiff at their pinned versions
 	go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
 	go install github.com/zricethezav/gitleaks/v8@$(GITLEAKS_VERSION)
+	go install github.com/oasdiff/oasdiff@$(OASDIFF_VERSION)
+	npm ci --prefix docs/client --ignore-scripts --no-audit --no-fund
 
 .PHONY: ci
 ci: ## Run everything that has to pass before a change is merged

@@ -2,6 +2,8 @@ module github.com/orgbridge/orgbridge
 
 go 1.26.0
 
+ignore ./docs/client/node_modules
+
 tool github.com/swaggo/swag/cmd/swag
 
 require (

@@ -23,6 +23,8 @@
 // @description
 // @description **Values.** Times are RFC 3339 in UTC. Ids are UUIDs; IT Glue's own ids are strings of digits. Every answer carries
 // @description `X-Request-Id`: name it when you ask the operator for help. New fields and new values of enumerations may be added.
+// @contact.name orgbridge
+// @contact.url https://github.com/orgbridge/orgbridge
 // @license.name Apache-2.0
 // @BasePath /api/v1
 // @accept json

@@ -65,7 +65,7 @@ type newTokenDTO struct {
 	tokenDTO
 
 	// What to send as `Authorization: Bearer SECRET`. Shown this once.
-	Secret string `json:"secret" validate:"required" format:"password" example:"orgb_c5jr4kq2v7n3x6m5b2w7t4y3z6a5d2f7g4h3jq"`
+	Secret string `json:"secret" validate:"required" format:"password" example:"orgb_c5jr4kq2v7n3x6m5b2w7t4y3z6a5d2f7g4h3jq5a"`
 } //	@name	NewToken
 
 func toToken(t account.Token) tokenDTO {

@@ -93,11 +93,11 @@ func refusals() []commonAnswer {
 			description: "`request-timeout`: the body did not arrive within 30 seconds.",
 		},
 		{
-			status: http.StatusRequestHeaderFieldsTooLarge, name: "HeadersTooLarge", applies: needsToken,
+			status: http.StatusRequestHeaderFieldsTooLarge, name: "HeadersTooLarge", applies: always,
 			description: "`headers-too-large`: the headers are larger than 32 KiB.",
 		},
 		{
-			status: http.StatusRequestURITooLong, name: "URITooLong", applies: needsToken,
+			status: http.StatusRequestURITooLong, name: "URITooLong", applies: always,
 			description: "`uri-too-long`: the address is longer than 8 KiB.",
 		},
 		{
@@ -109,7 +109,7 @@ func refusals() []commonAnswer {
 			description: "`validation-failed`: the request has invalid or unknown values, all of them in `errors`.",
 		},
 		{
-			status: http.StatusUnprocessableEntity, name: "InvalidParameters", applies: needsToken,
+			status: http.StatusUnprocessableEntity, name: "InvalidParameters", applies: always,
 			description: "`validation-failed`: the request has invalid or unknown query parameters, or a body although it takes none; all " +
 				"faults are in `errors`.",
 		},

@@ -33,7 +33,7 @@ func TestAnswers(t *testing.T) {
 		if diff := cmp.Diff(want, slices.Sorted(maps.Keys(post.Responses.Map()))); diff != "" {
 			t.Error(diff)
 		}
-		wantOpen := []string{"200", "500"}
+		wantOpen := []string{"200", "414", "422", "431", "500"}
 		if diff := cmp.Diff(wantOpen, slices.Sorted(maps.Keys(open.Responses.Map()))); diff != "" {
 			t.Error(diff)
 		}

@@ -22,7 +22,9 @@ func describe(doc *openapi3.T) error {
 	if doc.Info == nil || doc.Info.Title == "" || doc.Info.Version == "" {
 		return fmt.Errorf("%s has to say @title and @version", mainFile)
 	}
-	doc.Info.Contact = nil
+	if contact := doc.Info.Contact; contact != nil && contact.Name == "" {
+		doc.Info.Contact = nil
+	}
 	if license := doc.Info.License; license != nil {
 		license.Identifier = license.Name // annotated by its SPDX name
 		license.URL = ""
@@ -73,11 +75,11 @@ func operations(doc *openapi3.T) []*openapi3.Operation {
 	return all
 }
 
-// dropExtensions removes the x- fields, all of which were notes from one step to another.
+// dropExtensions removes the x- fields that were notes from one step to another.
 func dropExtensions(doc *openapi3.T) error {
 	doc.Extensions = nil
 	for _, op := range operations(doc) {
-		op.Extensions = nil
+		maps.DeleteFunc(op.Extensions, func(name string, _ any) bool { return name != rolesExtension })
 		for _, param := range op.Parameters {
 			param.Value.Extensions = nil
 		}

@@ -26,6 +26,8 @@ const (
 type examples struct {
 	// Schemas holds the examples of a schema, by its name.
 	Schemas map[string][]any `json:"schemas"`
+	// Requests holds the examples of bodies of requests, by operationId and name.
+	Requests map[string]map[string]any `json:"requests"`
 	// Operations holds the examples of successful answers, by operationId, status and name.
 	Operations map[string]map[string]map[string]any `json:"operations"`
 	// Problems holds the title, the detail and what else a failure has of its own, by its code. An answer has the examples of the codes
@@ -57,17 +59,23 @@ func (e *examples) addTo(doc *openapi3.T) error {
 		}
 		schema.Value.Examples = e.Schemas[name]
 	}
-	if err := e.addSuccesses(doc); err != nil {
+	if err := e.addBodies(doc); err != nil {
 		return err
 	}
 	e.addProblems(doc)
-	return nil
+	return composeExamples(doc)
 }
 
-func (e *examples) addSuccesses(doc *openapi3.T) error {
+func (e *examples) addBodies(doc *openapi3.T) error {
 	byID := map[string]*openapi3.Operation{}
 	for _, op := range operations(doc) {
 		byID[op.OperationID] = op
+	}
+	for _, id := range slices.Sorted(maps.Keys(e.Requests)) {
+		if op := byID[id]; op == nil || op.RequestBody == nil {
+			return fmt.Errorf("%s: there is no request of %s", examplesFile, id)
+		}
+		byID[id].RequestBody.Value.Content[jsonMediaType].Examples = named(e.Requests[id])
 	}
 	for _, id := range slices.Sorted(maps.Keys(e.Operations)) {
 		for status, values := range e.Operations[id] {
@@ -75,13 +83,18 @@ func (e *examples) addSuccesses(doc *openapi3.T) error {
 			if media == nil {
 				return fmt.Errorf("%s: there is no answer %s of %s", examplesFile, status, id)
 			}
-			media.Examples = openapi3.Examples{}
-			for name, value := range values {
-				media.Examples[name] = &openapi3.ExampleRef{Value: openapi3.NewExample(value)}
-			}
+			media.Examples = named(values)
 		}
 	}
 	return nil
+}
+
+func named(values map[string]any) openapi3.Examples {
+	all := make(openapi3.Examples, len(values))
+	for name, value := range values {
+		all[name] = &openapi3.ExampleRef{Value: openapi3.NewExample(value)}
+	}
+	return all
 }
 
 func mediaOf(op *openapi3.Operation, status string) *openapi3.MediaType {

@@ -54,7 +54,7 @@ func convert(swagger map[string]any) (*openapi3.T, error) {
 // modernize makes an OpenAPI 3.0 document, as the converter leaves it, one of OpenAPI 3.1 that says all that the API does.
 func modernize(doc *openapi3.T) error {
 	steps := []func(*openapi3.T) error{
-		describe, setServers, declareSecurity, setMediaTypes, noteKeys, addCommonAnswers, addEntityTags, addIdempotency,
+		describe, setServers, declareSecurity, nameRoles, setMediaTypes, noteKeys, addCommonAnswers, addEntityTags, addIdempotency,
 		addCommonHeaders, closeRequestBodies, modernizeSchemas, dropExtensions,
 	}
 	for _, step := range steps {

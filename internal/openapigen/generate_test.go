@@ -112,6 +112,8 @@ func TestExamplesOfWhatIsNotThereAreRefused(t *testing.T) {
 		"Schema":    {examples{Schemas: map[string][]any{"None": {1}}}, "no schema None"},
 		"Operation": {examples{Operations: map[string]map[string]map[string]any{"none": {"200": {"a": 1}}}}, "no answer 200 of none"},
 		"Status":    {examples{Operations: map[string]map[string]map[string]any{"list": {"201": {"a": 1}}}}, "no answer 201 of list"},
+		"Request":   {examples{Requests: map[string]map[string]any{"none": {"a": 1}}}, "no request of none"},
+		"Body":      {examples{Requests: map[string]map[string]any{"list": {"a": 1}}}, "no request of list"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -158,6 +160,10 @@ func TestDocument(t *testing.T) {
 		t.Errorf("version %s", doc.OpenAPI)
 	}
 	wantJSON(t, doc.Info, `{"title": "t", "version": "1", "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"}}`)
+	doc.Info.Contact = &openapi3.Contact{Name: "us"}
+	if err := describe(doc); err != nil || doc.Info.Contact == nil {
+		t.Errorf("the contact is lost, or %v", err)
+	}
 	wantJSON(t, doc.Servers, `[{"url": "/api/v1"}]`)
 	wantJSON(t, doc.Paths.Value("/healthz").Servers, `[{"url": "/"}]`)
 	if own := doc.Paths.Value("/things").Servers; own != nil {

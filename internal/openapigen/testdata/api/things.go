@@ -16,12 +16,12 @@ const (
 type thing struct {
 	// The id.
 	ID    string     `json:"id" validate:"required" format:"uuid" example:"0197"`
-	Count int        `json:"count" validate:"required" minimum:"0"`
+	Count int        `json:"count" validate:"required" minimum:"0" example:"3"`
 	Since *time.Time `json:"since" validate:"required" format:"date-time" extensions:"x-nullable"`
 	State *state     `json:"state" validate:"required" enums:"on,off" extensions:"x-nullable"`
 	// Who has it.
 	Owner *owner   `json:"owner" validate:"required" extensions:"x-nullable"`
-	Tags  []string `json:"tags" validate:"required"`
+	Tags  []string `json:"tags" validate:"required" example:"old,red"`
 	Plain owner    `json:"plain" validate:"required"`
 } // @name Thing
 
@@ -67,7 +67,7 @@ func listThings(http.ResponseWriter, *http.Request) {}
 // @ID createThing
 // @Accept json
 // @Produce json
-// @Security BearerAuth
+// @Security BearerAuth[writer] || BearerAuth[owner]
 // @Param X-Label header string false "Names the thing"
 // @Param body body createThing true "The thing"
 // @Success 201 {object} thing
