@@ -304,7 +304,7 @@ func TestDemoCommandsWorkWhenPasted(t *testing.T) {
 	}
 }
 
-func paste(t *testing.T, command string) string {
+func paste(t testing.TB, command string) string {
 	t.Helper()
 	out, err := exec.CommandContext(t.Context(), "sh", "-c", command+" --fail-with-body").CombinedOutput()
 	if err != nil {
