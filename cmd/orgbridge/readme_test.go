@@ -125,8 +125,8 @@ func readmeSection(t *testing.T, heading string) string {
 }
 
 // learn takes from an answer the ids that later commands name.
-func learn(t testing.TB, known map[string]string, command, answer string) {
-	t.Helper()
+func learn(tb testing.TB, known map[string]string, command, answer string) {
+	tb.Helper()
 	var view struct {
 		ID    string `json:"id"`
 		Items []struct {
@@ -137,11 +137,11 @@ func learn(t testing.TB, known map[string]string, command, answer string) {
 		} `json:"items"`
 	}
 	if err := json.Unmarshal([]byte(answer), &view); err != nil {
-		t.Fatalf("%s: %v: %s", command, err, answer)
+		tb.Fatalf("%s: %v: %s", command, err, answer)
 	}
 	switch {
 	case strings.Contains(command, "search=") && len(view.Items) != 1:
-		t.Errorf("%s: %d found, want one: %s", command, len(view.Items), answer)
+		tb.Errorf("%s: %d found, want one: %s", command, len(view.Items), answer)
 	case strings.Contains(command, "/mappings?state=unmapped"):
 		known["ORGANIZATION_ID"] = view.Items[0].Organization.ID
 	case strings.Contains(command, "/itglue/organizations?"):

@@ -304,11 +304,11 @@ func TestDemoCommandsWorkWhenPasted(t *testing.T) {
 	}
 }
 
-func paste(t testing.TB, command string) string {
-	t.Helper()
-	out, err := exec.CommandContext(t.Context(), "sh", "-c", command+" --fail-with-body").CombinedOutput()
+func paste(tb testing.TB, command string) string {
+	tb.Helper()
+	out, err := exec.CommandContext(tb.Context(), "sh", "-c", command+" --fail-with-body").CombinedOutput()
 	if err != nil {
-		t.Fatalf("%s: %v: %s", command, err, out)
+		tb.Fatalf("%s: %v: %s", command, err, out)
 	}
 	return string(out)
 }
