@@ -24,7 +24,7 @@ test: ## Run all tests; the PostgreSQL suites are skipped where there is no Post
 
 .PHONY: test-race
 test-race: ## Run the tests of what the race detector sees with it, and in random order
-	CGO_ENABLED=1 go test -race -shuffle=on $$(go list ./... | grep -v -e /internal/faulttest -e /internal/securitytest)
+	CGO_ENABLED=1 go test -race -shuffle=on $$(go list ./... | grep -v -e /internal/browsertest -e /internal/faulttest -e /internal/securitytest)
 
 # The proofs of single faults, and those that many of them have in common.
 FAULTS := ^Test(F[0-9]|HostileListings|HoldGrid)
