@@ -16,10 +16,17 @@ import (
 
 // openDatabase opens the database and brings it up to date. Whoever makes a new SQLite file makes its keyset first.
 func openDatabase(ctx context.Context, c config.Config, logger *slog.Logger) (*store.Store, error) {
+	return migrateDatabase(ctx, c, logger, nil)
+}
+
+// migrateDatabase is openDatabase that tells, if asked to, how many of the due migrations are applied.
+func migrateDatabase(
+	ctx context.Context, c config.Config, logger *slog.Logger, migrated func(done, due int),
+) (*store.Store, error) {
 	if err := makeKeyset(c); err != nil {
 		return nil, err
 	}
-	db, err := store.Open(ctx, c.DatabaseURL, store.Options{Logger: logger})
+	db, err := store.Open(ctx, c.DatabaseURL, store.Options{Logger: logger, Migrated: migrated})
 	if err != nil {
 		return nil, fmt.Errorf("%s%s: %w", config.Prefix, config.DatabaseURL, err)
 	}

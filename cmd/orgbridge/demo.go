@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -11,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"github.com/spf13/cobra"
 
 	"github.com/orgbridge/orgbridge/internal/account"
 	"github.com/orgbridge/orgbridge/internal/config"
@@ -29,18 +30,14 @@ const (
 	demoDeleted = "1002"
 )
 
-func demoCommand() command {
-	return command{
-		name:    "demo",
-		summary: "Try it out: everything in one process, with a simulated IT Glue and sample data",
-		details: "Prints an address, a token and three commands to paste. Nothing outside this machine is called, and nothing is left\n" +
+func (p program) demo() *cobra.Command {
+	return p.command(&cobra.Command{
+		Use:   "demo",
+		Short: "Try it out: everything in one process, with a simulated IT Glue and sample data",
+		Long: "Prints an address, a token and three commands to paste. Nothing outside this machine is called, and nothing is left\n" +
 			"behind after Ctrl-C or SIGTERM. When the default address is taken, a free port is used.",
-		examples: []string{"orgbridge demo"},
-		variables: []config.Variable{
-			config.Addr, config.RequestsPerMinute, config.FailedAuthenticationsPerMinute, config.LogLevel, config.LogFormat,
-		},
-		prepare: func(*flag.FlagSet) action { return demo },
-	}
+		Example: "  orgbridge demo",
+	}, demo, config.Addr, config.RequestsPerMinute, config.FailedAuthenticationsPerMinute, config.LogLevel, config.LogFormat)
 }
 
 func demo(ctx context.Context, in invocation) (err error) {

@@ -2,12 +2,13 @@ package main
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"time"
+
+	"github.com/spf13/cobra"
 
 	"github.com/orgbridge/orgbridge/internal/config"
 )
@@ -15,15 +16,13 @@ import (
 // healthcheckTimeout is below the limits that container runtimes set by default.
 const healthcheckTimeout = 2 * time.Second
 
-func healthcheckCommand() command {
-	return command{
-		name:      "healthcheck",
-		summary:   "Ask a running server whether it is ready; exit code 0 says yes",
-		details:   "Meant for containers without a shell. The address is that of the server; 0.0.0.0 is asked for on this machine.",
-		examples:  []string{"orgbridge healthcheck", "orgbridge healthcheck --addr 127.0.0.1:9000"},
-		variables: []config.Variable{config.Addr},
-		prepare:   func(*flag.FlagSet) action { return healthcheck },
-	}
+func (p program) healthcheck() *cobra.Command {
+	return p.command(&cobra.Command{
+		Use:     "healthcheck",
+		Short:   "Ask a running server whether it is ready; exit code 0 says yes",
+		Long:    "Meant for containers without a shell. The address is that of the server; 0.0.0.0 is asked for on this machine.",
+		Example: "  orgbridge healthcheck\n  orgbridge healthcheck --addr 127.0.0.1:9000",
+	}, healthcheck, config.Addr)
 }
 
 func healthcheck(ctx context.Context, in invocation) error {

@@ -3,26 +3,26 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
-	"fmt"
+
+	"github.com/spf13/cobra"
 
 	"github.com/orgbridge/orgbridge/internal/config"
 	"github.com/orgbridge/orgbridge/internal/integration"
 )
 
-func keysDiscardCommand() command {
-	return command{
-		name:    "keys discard",
-		summary: "Give up the stored IT Glue keys that the keyset cannot open",
-		details: "For a keyset that is lost for good. The accounts keep their mappings and everything else, and are asked for their keys.\n" +
+func (p program) keysDiscard() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "discard",
+		Short: "Give up the stored IT Glue keys that the keyset cannot open",
+		Long: "For a keyset that is lost for good. The accounts keep their mappings and everything else, and are asked for their keys.\n" +
 			"A key that has been given up is gone, also for the right keyset: without --confirm this only counts them.",
-		examples:  []string{"orgbridge keys discard", "orgbridge keys discard --confirm"},
-		variables: []config.Variable{config.DatabaseURL, config.Keyset, config.LogLevel, config.LogFormat},
-		prepare: func(fs *flag.FlagSet) action {
-			confirm := fs.Bool("confirm", false, "give them up")
-			return func(ctx context.Context, in invocation) error { return discardKeys(ctx, in, *confirm) }
-		},
+		Example: "  orgbridge keys discard\n  orgbridge keys discard --confirm",
 	}
+	confirm := c.Flags().Bool("confirm", false, "give them up")
+	return printsData(p.command(c, func(ctx context.Context, in invocation) error {
+		return discardKeys(ctx, in, *confirm)
+	}, config.DatabaseURL, config.Keyset, config.LogLevel, config.LogFormat),
+		"discarded (whether they were given up) and the ids of the accounts")
 }
 
 func discardKeys(ctx context.Context, in invocation, confirmed bool) (err error) {
@@ -40,9 +40,15 @@ func discardKeys(ctx context.Context, in invocation, confirmed bool) (err error)
 	if confirmed {
 		said = "Gave up %d stored IT Glue keys.\n"
 	}
-	fmt.Fprintf(in.stdout, said, len(accounts))
+	err = errors.Join(err, in.say(said, len(accounts)))
 	for _, account := range accounts {
-		fmt.Fprintln(in.stdout, account)
+		err = errors.Join(err, in.say("%s\n", account))
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return in.answer(struct {
+		Discarded bool     `json:"discarded"`
+		Accounts  []string `json:"accounts"`
+	}{confirmed, append([]string{}, accounts...)})
 }

@@ -2,31 +2,42 @@ package main
 
 import (
 	"context"
-	"flag"
-	"fmt"
+	"errors"
+
+	"github.com/spf13/cobra"
 
 	"github.com/orgbridge/orgbridge/internal/config"
 )
 
-func migrateCommand() command {
-	return command{
-		name:      "migrate",
-		summary:   "Bring the database up to date",
-		details:   "The server does this at its start as well. Any number of nodes may do it at the same time.",
-		examples:  []string{"orgbridge migrate --database-url postgres://orgbridge@db/orgbridge"},
-		variables: []config.Variable{config.DatabaseURL, config.LogLevel, config.LogFormat},
-		prepare: func(*flag.FlagSet) action {
-			return func(ctx context.Context, in invocation) error {
-				db, err := openDatabase(ctx, in.config, newLogger(in))
-				if err != nil {
-					return err
-				}
-				if err := db.Close(); err != nil {
-					return err
-				}
-				_, err = fmt.Fprintln(in.stdout, "The database is up to date.")
-				return err
-			}
-		},
+func (p program) migrate() *cobra.Command {
+	return printsData(p.command(&cobra.Command{
+		Use:     "migrate",
+		Short:   "Bring the database up to date",
+		Long:    "The server does this at its start as well. Any number of nodes may do it at the same time.",
+		Example: "  orgbridge migrate --database-url postgres://orgbridge@db/orgbridge",
+	}, migrate, config.DatabaseURL, config.LogLevel, config.LogFormat), "applied, which is the number of migrations")
+}
+
+func migrate(ctx context.Context, in invocation) error {
+	applied := 0
+	draw, end := in.progress("Migrating")
+	db, err := migrateDatabase(ctx, in.config, newLogger(in), func(done, due int) {
+		if done > 0 {
+			applied++
+		}
+		draw(done, due)
+	})
+	end()
+	if err != nil {
+		return err
 	}
+	if err := db.Close(); err != nil {
+		return err
+	}
+	return errors.Join(
+		in.say("The database is up to date.\n"),
+		in.answer(struct {
+			Applied int `json:"applied"`
+		}{applied}),
+	)
 }

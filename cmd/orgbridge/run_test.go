@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/spf13/cobra"
 
 	"github.com/orgbridge/orgbridge/internal/config"
 	"github.com/orgbridge/orgbridge/internal/e2e"
@@ -42,23 +43,38 @@ func sqliteEnv(t *testing.T) map[string]string {
 	return map[string]string{"ORGBRIDGE_DATABASE_URL": "sqlite://" + filepath.Join(t.TempDir(), "orgbridge.db"), "ORGBRIDGE_ADDR": "127.0.0.1:0"}
 }
 
+// leaves returns the commands that do something, as they are called, without the program's name.
+func leaves(c *cobra.Command) (names []string) {
+	if !c.HasSubCommands() {
+		return []string{strings.TrimPrefix(c.CommandPath(), "orgbridge ")}
+	}
+	for _, below := range c.Commands() {
+		names = append(names, leaves(below)...)
+	}
+	return names
+}
+
 func TestHelp(t *testing.T) {
 	t.Parallel()
+	all := leaves(program{stdout: io.Discard, stderr: io.Discard}.root())
 	for _, word := range []string{"help", "--help", "-h"} {
 		got := runCommand(t, nil, word)
 		if got.code != exitOK || got.stderr != "" {
 			t.Errorf("%s: %+v", word, got)
 		}
-		for _, c := range commands() {
-			if !strings.Contains(got.stdout, c.name) {
-				t.Errorf("%s does not name %q", word, c.name)
+		for _, name := range all {
+			if first, _, _ := strings.Cut(name, " "); first == "completion" {
+				name = first // whose four shells are for its own help
+			}
+			if !strings.Contains(got.stdout, "\n  "+name+" ") {
+				t.Errorf("%s does not name %q", word, name)
 			}
 		}
 	}
-	for _, c := range commands() {
-		got := runCommand(t, nil, append(strings.Fields(c.name), "--help")...)
-		if got.code != exitOK || got.stderr != "" || !strings.HasPrefix(got.stdout, "Usage: orgbridge "+c.name) {
-			t.Errorf("%s --help: %+v", c.name, got)
+	for _, name := range all {
+		got := runCommand(t, nil, append(strings.Fields(name), "--help")...)
+		if got.code != exitOK || got.stderr != "" || !strings.HasPrefix(got.stdout, "Usage: orgbridge "+name) {
+			t.Errorf("%s --help: %+v", name, got)
 		}
 	}
 }
@@ -70,6 +86,9 @@ func TestMisuseShowsUsageAndExits2(t *testing.T) {
 		{"frobnicate"},
 		{"account"},
 		{"account", "delete"},
+		{"completion"},
+		{"completion", "basic"},
+		{"completion", "bash", "now"},
 		{"account", "create"},
 		{"account", "create", "a", "b"},
 		{"version", "now"},

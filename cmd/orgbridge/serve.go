@@ -3,42 +3,39 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"net"
+
+	"github.com/spf13/cobra"
 
 	"github.com/orgbridge/orgbridge/internal/config"
 	"github.com/orgbridge/orgbridge/internal/metrics"
 )
 
-func serveCommand() command {
-	return command{
-		name:    "serve",
-		summary: "Serve the API and run the workers",
-		details: "Both in one process, or split between processes on one PostgreSQL database. SIGTERM ends it in order: what has begun is\n" +
+func (p program) serve() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "serve",
+		Short: "Serve the API and run the workers",
+		Long: "Both in one process, or split between processes on one PostgreSQL database. SIGTERM ends it in order: what has begun is\n" +
 			"finished or handed back. With SQLite, the first start makes the database and, beside it, the keyset.",
-		examples: []string{
-			"orgbridge serve",
-			"orgbridge serve --no-workers",
-			"orgbridge serve --workers-only --addr 127.0.0.1:8081",
-		},
-		variables: []config.Variable{
-			config.Addr, config.DatabaseURL, config.Keyset, config.ITGlueUSURL, config.ITGlueEUURL, config.ITGlueAUURL,
-			config.ITGlueRequestsPer5Minutes, config.RequestsPerMinute, config.FailedAuthenticationsPerMinute, config.TrustedProxies,
-			config.CORSOrigins, config.OIDCIssuer, config.OIDCAudience, config.OIDCAccountClaim, config.OIDCRoleClaim,
-			config.MetricsAddr, config.LogLevel, config.LogFormat,
-		},
-		prepare: func(fs *flag.FlagSet) action {
-			noWorkers := fs.Bool("no-workers", false, "leave the workers to other processes")
-			workersOnly := fs.Bool("workers-only", false, "serve /healthz and /readyz, and no API")
-			return func(ctx context.Context, in invocation) error {
-				if *noWorkers && *workersOnly {
-					return usageError{errors.New("--no-workers and --workers-only leave nothing to do")}
-				}
-				return serve(ctx, in, roles{api: !*workersOnly, workers: !*noWorkers})
-			}
-		},
+		Example: "  orgbridge serve\n" +
+			"  orgbridge serve --no-workers\n" +
+			"  orgbridge serve --workers-only --addr 127.0.0.1:8081",
 	}
+	noWorkers := c.Flags().Bool("no-workers", false, "leave the workers to other processes")
+	workersOnly := c.Flags().Bool("workers-only", false, "serve /healthz and /readyz, and no API")
+	act := func(ctx context.Context, in invocation) error {
+		if *noWorkers && *workersOnly {
+			return usageError{errors.New("--no-workers and --workers-only leave nothing to do")}
+		}
+		return serve(ctx, in, roles{api: !*workersOnly, workers: !*noWorkers})
+	}
+	return p.command(c, act,
+		config.Addr, config.DatabaseURL, config.Keyset, config.ITGlueUSURL, config.ITGlueEUURL, config.ITGlueAUURL,
+		config.ITGlueRequestsPer5Minutes, config.RequestsPerMinute, config.FailedAuthenticationsPerMinute, config.TrustedProxies,
+		config.CORSOrigins, config.OIDCIssuer, config.OIDCAudience, config.OIDCAccountClaim, config.OIDCRoleClaim,
+		config.MetricsAddr, config.LogLevel, config.LogFormat,
+	)
 }
 
 func serve(ctx context.Context, in invocation, r roles) error {

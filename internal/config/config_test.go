@@ -228,3 +228,19 @@ func TestHelpNamesFlagsAndVariables(t *testing.T) {
 		}
 	}
 }
+
+func TestValuesAreThoseThatAreTaken(t *testing.T) {
+	t.Parallel()
+	choices := 0
+	for _, v := range all {
+		for _, value := range v.Values() {
+			choices++
+			if _, err := parse(t, map[string]string{"ORGBRIDGE_" + string(v): value}); err != nil {
+				t.Errorf("%s=%s: %v", v, value, err)
+			}
+		}
+	}
+	if choices != 6 {
+		t.Errorf("%d choices", choices)
+	}
+}

@@ -27,7 +27,7 @@ func Declare(fs *flag.FlagSet, variables ...Variable) *Flags {
 		if d.fallback != "" {
 			usage += " (default " + d.fallback + ")"
 		}
-		fs.Func(v.flag(), usage+" [$"+v.env()+"]", func(text string) error {
+		fs.Func(v.Flag(), usage+" [$"+v.env()+"]", func(text string) error {
 			f.given[v] = text
 			return nil
 		})
@@ -41,7 +41,7 @@ func (f *Flags) Parse(getenv func(string) string) (Config, error) {
 	c := Config{ITGlueURLs: make(map[itglue.Region]string), given: make(map[Variable]bool)}
 	for _, v := range f.names {
 		d := v.definition()
-		text, source := f.given[v], "--"+v.flag()+" ("+v.env()+")"
+		text, source := f.given[v], "--"+v.Flag()+" ("+v.env()+")"
 		if text == "" {
 			text, source = getenv(v.env()), v.env()
 		}
@@ -86,4 +86,5 @@ func (c Config) KeysetFile() (ref string, mayCreate bool, err error) {
 
 func (v Variable) env() string { return Prefix + string(v) }
 
-func (v Variable) flag() string { return strings.ToLower(strings.ReplaceAll(string(v), "_", "-")) }
+// Flag is the name of the variable's flag, such as "database-url".
+func (v Variable) Flag() string { return strings.ToLower(strings.ReplaceAll(string(v), "_", "-")) }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -97,6 +98,18 @@ func (v Variable) operatorsDefinition() definition {
 		}
 	default:
 		return v.oidcDefinition()
+	}
+}
+
+// Values are all that the variable can be set to; nil when it is no choice.
+func (v Variable) Values() []string {
+	switch v {
+	case LogLevel:
+		return []string{"debug", "info", "warn", "error"}
+	case LogFormat:
+		return []string{"text", "json"}
+	default:
+		return nil
 	}
 }
 
@@ -217,7 +230,7 @@ func setLogLevel(c *Config, text string) error {
 }
 
 func setLogFormat(c *Config, text string) error {
-	if text != "text" && text != "json" {
+	if !slices.Contains(LogFormat.Values(), text) {
 		return fmt.Errorf("%q is neither text nor json", text)
 	}
 	c.LogFormat = text

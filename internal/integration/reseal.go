@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 
@@ -30,8 +31,20 @@ type Resealed struct {
 }
 
 // Reseal seals all stored keys with the primary key of the keyset that do not begin with its prefix. It can be interrupted anywhere, and
-// called again; each key can be opened all the time.
-func Reseal(ctx context.Context, store SealedStore, keyset *seal.Keyset, primary []byte) (done Resealed, err error) {
+// called again; each key can be opened all the time. Progress is called, if given, with how many of all have been gone through.
+func Reseal(
+	ctx context.Context, store SealedStore, keyset *seal.Keyset, primary []byte, progress func(done, total int),
+) (done Resealed, err error) {
+	total, err := sealedOtherwise(ctx, store, primary)
+	if err != nil {
+		return done, err
+	}
+	report := func(gone int) {
+		if progress != nil {
+			progress(gone, max(gone, total))
+		}
+	}
+	report(0)
 	after := ""
 	for {
 		batch, err := store.SealedOtherwise(ctx, primary, after, resealBatch)
@@ -40,19 +53,39 @@ func Reseal(ctx context.Context, store SealedStore, keyset *seal.Keyset, primary
 		}
 		for i := range batch {
 			after = batch[i].AccountID
-			apiKey, err := keyset.Open(batch[i].SealedKey, keyOwner(batch[i]))
-			if err != nil {
-				done.Unreadable = append(done.Unreadable, after)
-				continue
-			}
-			sealed, err := keyset.Seal(apiKey, keyOwner(batch[i]))
-			if err != nil {
+			if err := done.reseal(ctx, store, keyset, batch[i]); err != nil {
 				return done, err
 			}
-			if err := store.ReplaceSealedKey(ctx, batch[i], sealed); err != nil {
-				return done, fmt.Errorf("account %s: %w", after, err)
-			}
-			done.Keys++
+			report(done.Keys + len(done.Unreadable))
 		}
 	}
+}
+
+// reseal seals one key.
+func (done *Resealed) reseal(ctx context.Context, store SealedStore, keyset *seal.Keyset, in Integration) error {
+	apiKey, err := keyset.Open(in.SealedKey, keyOwner(in))
+	if err != nil {
+		done.Unreadable = append(done.Unreadable, in.AccountID)
+		return nil //nolint:nilerr // it is noted, and the others go on
+	}
+	sealed, err := keyset.Seal(apiKey, keyOwner(in))
+	if err != nil {
+		return err
+	}
+	if err := store.ReplaceSealedKey(ctx, in, sealed); err != nil {
+		return fmt.Errorf("account %s: %w", in.AccountID, err)
+	}
+	done.Keys++
+	return nil
+}
+
+// sealedOtherwise counts the stored keys that do not begin with the prefix.
+func sealedOtherwise(ctx context.Context, store SealedStore, prefix []byte) (keys int, err error) {
+	samples, err := store.SealedSamples(ctx)
+	for i := range samples {
+		if !bytes.HasPrefix(samples[i].SealedKey, prefix) {
+			keys += samples[i].Keys
+		}
+	}
+	return keys, err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/orgbridge/orgbridge/internal/errs"
@@ -120,7 +121,7 @@ func TestF50RotationKilledAtEveryRowLosesNoKey(t *testing.T) {
 			v.ok(r.Promote())
 			keyset, err := seal.Load(v.file)
 			v.ok(err)
-			_, err = integration.Reseal(t.Context(), &killed{Store: s, after: kills%2 == 0}, keyset, r.Primary())
+			_, err = integration.Reseal(t.Context(), &killed{Store: s, after: kills%2 == 0}, keyset, r.Primary(), nil)
 			if err != nil && !errors.Is(err, errKilled) {
 				t.Fatal(err)
 			}
@@ -163,7 +164,7 @@ func TestF50KeyStoredDuringARotationIsSealedAnewToo(t *testing.T) {
 		v.ok(r.Promote())
 		keyset, err := seal.Load(v.file)
 		v.ok(err)
-		_, err = integration.Reseal(t.Context(), s, keyset, r.Primary())
+		_, err = integration.Reseal(t.Context(), s, keyset, r.Primary(), nil)
 		v.ok(err)
 		v.ok(v.connect(late))
 		uses, err := s.RetireSealingKeys(t.Context(), r.Old())
@@ -171,8 +172,12 @@ func TestF50KeyStoredDuringARotationIsSealedAnewToo(t *testing.T) {
 		if uses != 1 {
 			t.Fatalf("%d rows use the old key", uses)
 		}
-		done, err := integration.Reseal(t.Context(), s, keyset, r.Primary())
+		var told [][2]int
+		done, err := integration.Reseal(t.Context(), s, keyset, r.Primary(), func(done, total int) { told = append(told, [2]int{done, total}) })
 		v.ok(err)
+		if want := [][2]int{{0, 1}, {1, 1}}; !slices.Equal(told, want) {
+			t.Errorf("progress %v, want %v", told, want)
+		}
 		if done.Keys != 1 || len(done.Unreadable) != 0 {
 			t.Fatalf("%+v", done)
 		}

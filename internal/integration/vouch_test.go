@@ -169,7 +169,7 @@ func TestRotationLeavesKeysAloneThatWereGivenUp(t *testing.T) {
 		t.Helper()
 		v := newVault(t, s, 2)
 		storetest.Exec(t, s, "UPDATE integrations SET sealed_key = $1 WHERE account_id = $2", []byte{}, slices.Sorted(maps.Keys(v.keys))[0])
-		done, err := integration.Reseal(t.Context(), s, v.server, []byte{1, 0, 0, 0, 0})
+		done, err := integration.Reseal(t.Context(), s, v.server, []byte{1, 0, 0, 0, 0}, nil)
 		if err != nil || done.Keys != 1 || len(done.Unreadable) != 0 {
 			t.Errorf("%+v, %v", done, err)
 		}

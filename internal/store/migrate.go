@@ -107,13 +107,47 @@ func (s *Store) migrate(ctx context.Context, db *sql.DB, also func(ctx context.C
 	if err != nil {
 		return fmt.Errorf("read the migrations: %w", err)
 	}
-	if _, err := provider.Up(ctx); err != nil {
+	if err := s.applyDue(ctx, provider); err != nil {
 		return fmt.Errorf("migrate the database: %w", err)
 	}
 	if also == nil {
 		return nil
 	}
 	return also(ctx)
+}
+
+// applyDue applies what is due, one migration after the other.
+func (s *Store) applyDue(ctx context.Context, provider *goose.Provider) error {
+	due, err := dueMigrations(ctx, provider)
+	if err != nil || due == 0 {
+		return err
+	}
+	for done := 0; ; done++ {
+		if s.migrated != nil {
+			s.migrated(done, due)
+		}
+		_, err := provider.UpByOne(ctx)
+		if errors.Is(err, goose.ErrNoNextVersion) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func dueMigrations(ctx context.Context, provider *goose.Provider) (due int, err error) {
+	// Far cheaper than asking for each migration, and mostly the end of it.
+	if pending, err := provider.HasPending(ctx); err != nil || !pending {
+		return 0, err
+	}
+	all, err := provider.Status(ctx)
+	for _, m := range all {
+		if m.State == goose.StatePending {
+			due++
+		}
+	}
+	return due, err
 }
 
 func (s *Store) migrationFiles() (fs.FS, error) {

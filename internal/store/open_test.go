@@ -79,13 +79,20 @@ func TestMigrateTwice(t *testing.T) {
 	t.Parallel()
 	suite := func(t *testing.T, url string) {
 		t.Helper()
-		s, err := store.Open(t.Context(), url, store.Options{})
+		var told [][2]int
+		s, err := store.Open(t.Context(), url, store.Options{Migrated: func(done, due int) { told = append(told, [2]int{done, due}) }})
 		ok(t, err)
 		defer s.Close()
 		wantCode(t, s.Ready(t.Context()), errs.Unavailable)
 		ok(t, s.Migrate(t.Context(), nil))
+		for i := range told {
+			same(t, told[i], [2]int{i, len(told) - 1})
+		}
+		first := len(told)
+		same(t, first > 1, true)
 		id := storetest.Account(t, s)
 		ok(t, s.Migrate(t.Context(), nil))
+		same(t, len(told), first)
 		_, err = s.Account(t.Context(), id)
 		ok(t, err)
 		ok(t, s.Ready(t.Context()))

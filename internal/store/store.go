@@ -44,6 +44,8 @@ var (
 // Options are what a store needs besides its database.
 type Options struct {
 	Logger *slog.Logger // nil discards
+	// Migrated is called, if given, with how many of the due migrations are applied: at the start, and after each.
+	Migrated func(done, due int)
 	// Now is the clock of everything. Without it, times that are noted are those of this node, and what is due is decided by the
 	// database's clock, which is one for all nodes.
 	Now func() time.Time
@@ -56,6 +58,8 @@ type Store struct {
 	pool *pgxpool.Pool // nil on SQLite
 	log  *slog.Logger
 	now  func() time.Time
+
+	migrated func(done, due int) // may be nil
 	// writers has room for as many transactions as may run at the same time; nil on SQLite, where they wait for the one connection.
 	writers chan struct{}
 	// broken says that SQLite could not write to its disk, and has not since.
@@ -69,7 +73,7 @@ type Store struct {
 // left as it is, see [Store.Migrate]. It fails when the URL is malformed, the database cannot be reached, or a SQLite file is damaged
 // or newer than this program. No error shows a password.
 func Open(ctx context.Context, databaseURL string, o Options) (*Store, error) {
-	s := &Store{log: o.Logger, now: o.clock(), nodesClock: o.Now != nil, opened: time.Now()}
+	s := &Store{log: o.Logger, migrated: o.Migrated, now: o.clock(), nodesClock: o.Now != nil, opened: time.Now()}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
