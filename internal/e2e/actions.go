@@ -15,7 +15,13 @@ func (c Client) Connect() SyncView {
 // ConnectWith is Connect with another key.
 func (c Client) ConnectWith(apiKey string) SyncView {
 	c.T.Helper()
-	in := Call[IntegrationView](c, "POST", "/integrations/itglue/connect", map[string]string{"apiKey": apiKey, "region": "us"}, http.StatusCreated)
+	return c.ConnectTo(apiKey, "us")
+}
+
+// ConnectTo is Connect with another key and region.
+func (c Client) ConnectTo(apiKey, region string) SyncView {
+	c.T.Helper()
+	in := Call[IntegrationView](c, "POST", "/integrations/itglue/connect", map[string]string{"apiKey": apiKey, "region": region}, http.StatusCreated)
 	// A small sync may have ended by the time of the answer.
 	for _, run := range []*SyncView{in.ActiveSync, in.LastSync} {
 		if run != nil {

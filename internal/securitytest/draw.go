@@ -1,6 +1,7 @@
 package securitytest
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -20,8 +21,13 @@ func pick[T any](rt *rapid.T, from ...T) T { return rapid.SampledFrom(from).Draw
 
 // draw makes a request: a good one, one with something wrong in it, or one that is wrong all over.
 func (f *Fuzzer) draw(rt *rapid.T) request {
-	op := rapid.SampledFrom(f.operations).Draw(rt, "operation")
-	d := drawing{Fuzzer: f, rt: rt, wrong: pick(rt, 0, 0, 0, 10, 10, 60)}
+	var on Staged
+	from := f.operations
+	if len(f.Staged) > 0 && chance(rt, 5) {
+		on, from = rapid.SampledFrom(f.Staged).Draw(rt, "staged"), f.onSyncs
+	}
+	op := rapid.SampledFrom(from).Draw(rt, "operation")
+	d := drawing{Fuzzer: f, rt: rt, wrong: pick(rt, 0, 0, 0, 10, 10, 60), on: on}
 	r := request{op: op, method: op.method, header: http.Header{}, fine: d.wrong == 0}
 	if op.method == http.MethodGet && chance(rt, 10) {
 		r.method = http.MethodHead
@@ -50,6 +56,7 @@ type drawing struct {
 
 	rt    *rapid.T
 	wrong int
+	on    Staged
 }
 
 func (d drawing) spoil() bool { return d.wrong > 0 && chance(d.rt, d.wrong) }
@@ -101,7 +108,7 @@ func (d drawing) query(op operation) string {
 }
 
 func (d drawing) headers(op operation, h http.Header) {
-	token := d.Tokens[0]
+	token := cmp.Or(d.on.Token, d.Tokens[0])
 	if strings.HasPrefix(op.path, "/api/v1/accounts") {
 		token = d.Operator
 	}
@@ -202,6 +209,9 @@ func (d drawing) object(s *openapi3.Schema, depth int) any {
 
 // text is a good text for a field or parameter of that name.
 func (d drawing) text(name string, s *openapi3.Schema) string {
+	if name == "syncId" && d.on.SyncID != "" {
+		return d.on.SyncID
+	}
 	kind := map[string]string{"itglueOrganizationId": "itglueId", "itglueOrganization": "itglueId"}[name]
 	if kind == "" {
 		kind = name

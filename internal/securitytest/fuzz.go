@@ -29,16 +29,23 @@ type Fuzzer struct {
 	Operator string
 	// Secret must be in no answer. It is the key of the simulated IT Glue as well.
 	Secret string
+	// Staged are syncs that something can be decided about, which random requests alone hardly ever bring about. Some requests are about
+	// one of them.
+	Staged []Staged
 
 	server     string
 	document   *contract.Contract
 	operations []operation
+	onSyncs    []operation // those that take the id of a sync
 	client     *http.Client
 
 	known  map[string][]string // by the name of what takes it
 	spared []string            // never to be used
 	Counts Counts
 }
+
+// Staged is a sync, and a token of the account that it is of.
+type Staged struct{ Token, SyncID string }
 
 // Counts is what came of the requests.
 type Counts struct {
@@ -88,7 +95,11 @@ func NewFuzzer(s *e2e.Server, secret, operator string, tokens ...string) (*Fuzze
 		}
 		byMethod := items[path].Operations()
 		for _, method := range slices.Sorted(maps.Keys(byMethod)) {
-			f.operations = append(f.operations, operation{method: method, path: prefix + path, Operation: byMethod[method]})
+			op := operation{method: method, path: prefix + path, Operation: byMethod[method]}
+			f.operations = append(f.operations, op)
+			if strings.Contains(path, "{syncId}") {
+				f.onSyncs = append(f.onSyncs, op)
+			}
 		}
 	}
 	return f, nil

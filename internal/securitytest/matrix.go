@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"testing"
 
 	"github.com/getkin/kin-openapi/openapi3"
 
@@ -26,6 +27,53 @@ type attempt struct {
 func (a attempt) String() string {
 	body, _ := json.Marshal(a.body) //nolint:errchkjson // it is for people
 	return fmt.Sprintf("%s %s %v %s", a.method, a.path, a.header, body)
+}
+
+// nobodys is an id that nobody has.
+const nobodys = "01890000-0000-7000-8000-000000000000"
+
+// Call is an operation of a document, with what it takes to ask for it.
+type Call struct {
+	Method string
+	Path   string // with ids that nobody has
+	Body   string // a valid one, if it takes any
+	// Roles may use it; without any, everybody may.
+	Roles []string
+}
+
+// Takes tells whether a path is one of this operation, with whatever for its ids.
+func (c Call) Takes(path string) bool {
+	return regexp.MustCompile("^" + strings.ReplaceAll(regexp.QuoteMeta(c.Path), regexp.QuoteMeta(nobodys), "[^/]+") + "$").MatchString(path)
+}
+
+// Calls are all operations of the document that a server serves.
+func Calls(tb testing.TB, server *e2e.Server) (calls []Call) {
+	tb.Helper()
+	doc := document(tb, server)
+	items := doc.Paths.Map()
+	for _, path := range slices.Sorted(maps.Keys(items)) {
+		prefix := doc.Servers[0].URL
+		if len(items[path].Servers) > 0 {
+			prefix = ""
+		}
+		operations := items[path].Operations()
+		for _, method := range slices.Sorted(maps.Keys(operations)) {
+			call := Call{Method: method, Path: prefix + template.ReplaceAllString(path, nobodys)}
+			roles, _ := operations[method].Extensions["x-roles"].([]any)
+			for _, role := range roles {
+				call.Roles = append(call.Roles, fmt.Sprint(role))
+			}
+			if len(roles) == 0 && len(*operations[method].Security) > 0 {
+				tb.Errorf("%s %s needs a token and does not say of which role", method, path)
+			}
+			if schema := bodyOf(operations[method]); schema != nil {
+				body, _ := json.Marshal(sample(schema, "")) //nolint:errchkjson // a sample is of plain values
+				call.Body = string(body)
+			}
+			calls = append(calls, call)
+		}
+	}
+	return calls
 }
 
 // place is where an operation takes an id.
@@ -144,7 +192,7 @@ func with(body any, path []string, value any) any {
 // Matrix makes all attempts and returns how many there were.
 func (w *World) Matrix() (attempts int) {
 	w.t.Helper()
-	doc := w.document()
+	doc := document(w.t, w.server)
 	found := places(doc)
 	if len(found) < 25 {
 		w.t.Fatalf("only %d places for ids are in the document", len(found))
@@ -160,12 +208,12 @@ func (w *World) Matrix() (attempts int) {
 	return attempts + w.headers()
 }
 
-func (w *World) document() *openapi3.T {
-	w.t.Helper()
-	status, text := e2e.Client{T: w.t, Base: w.server.Address}.Do("GET", "/openapi.json", nil)
+func document(tb testing.TB, server *e2e.Server) *openapi3.T {
+	tb.Helper()
+	status, text := e2e.Client{T: tb, Base: server.Address}.Do("GET", "/openapi.json", nil)
 	doc, err := openapi3.NewLoader().LoadFromData(text)
 	if err != nil || status != 200 {
-		w.t.Fatal(status, err)
+		tb.Fatal(status, err)
 	}
 	return doc
 }
@@ -210,7 +258,7 @@ func (w *World) unknown(p place) string {
 	if p.isITGlue() {
 		return "99999999"
 	}
-	return "01890000-0000-7000-8000-000000000000"
+	return nobodys
 }
 
 func (p place) isITGlue() bool { return strings.Contains(strings.ToLower(p.name), "itglue") }
