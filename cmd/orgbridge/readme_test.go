@@ -103,11 +103,26 @@ func (w *walk) step(command string) {
 	e2e.Eventually(w.T, e2e.Patience, "the end of the sync", func() bool {
 		return e2e.Call[e2e.IntegrationView](w.Client, "GET", "/integrations/itglue", nil, http.StatusOK).ActiveSync == nil
 	})
-	shown := pretty(w.made.text(example{}, strings.TrimSpace(answer)))
+	shown := pretty(w.made.text(example{}, notBegun(strings.TrimSpace(answer))))
 	w.told.WriteString("```console\n" + w.made.text(example{}, meant) + "\n```\n\n```json\n" + shown + "\n```\n\n")
 }
 
+// notBegun shows a sync under way as it is before a worker has it, which is soon.
+func notBegun(answer string) string {
+	if !strings.Contains(answer, `"finishedAt":null`) {
+		return answer
+	}
+	answer = strings.Replace(answer, `"status":"running"`, `"status":"queued"`, 1)
+	answer = progressPattern.ReplaceAllString(answer, `"progress":{"phase":null,"done":0,"total":0}`)
+	answer = listedPattern.ReplaceAllString(answer, `"listed":0`)
+	return startedPattern.ReplaceAllString(answer, `"startedAt":null`)
+}
+
 var (
+	progressPattern = regexp.MustCompile(`"progress":\{[^}]*\}`)
+	listedPattern   = regexp.MustCompile(`"listed":\d+`)
+	startedPattern  = regexp.MustCompile(`"startedAt":"[^"]*"`)
+
 	consolePattern   = regexp.MustCompile("(?s)```console\n(.*?)\n```\n*")
 	simulatorPattern = regexp.MustCompile(`http://127\.0\.0\.1:\d+/_sim`)
 )
