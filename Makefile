@@ -23,7 +23,7 @@ test: ## Run all tests; the PostgreSQL suites are skipped where there is no Post
 	go test ./...
 
 .PHONY: test-race
-test-race: ## Run the tests of what the race detector sees with it, and in random order
+test-race: ## Run the tests with the race detector and in random order, but for those that only run built programs
 	CGO_ENABLED=1 go test -race -shuffle=on $$(go list ./... | grep -v -e /internal/browsertest -e /internal/faulttest -e /internal/securitytest)
 
 # The proofs of single faults, and those that many of them have in common.
