@@ -32,7 +32,7 @@ func TestReadmeFirstFiveMinutes(t *testing.T) {
 	for _, block := range blocks {
 		w.told.WriteString(section[last:block[0]])
 		last = block[1]
-		for command := range strings.SplitSeq(consolePattern.FindStringSubmatch(section[block[0]:block[1]])[1], "\n"+"curl ") {
+		for command := range strings.SplitSeq(consolePattern.FindStringSubmatch(section[block[0]:block[1]])[1], "\ncurl ") {
 			w.step("curl " + strings.TrimPrefix(command, "curl "))
 		}
 	}
