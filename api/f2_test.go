@@ -84,7 +84,10 @@ func (w *world) killDuring(t *testing.T, url, keyset, path, key, body string) {
 	cmd.Env = append(os.Environ(), victim+"="+string(order))
 	out, err := cmd.CombinedOutput()
 	failed, ok := errors.AsType[*exec.ExitError](err)
-	if status, isWait := failed.Sys().(syscall.WaitStatus); !ok || !isWait || status.Signal() != syscall.SIGKILL {
+	if !ok {
+		t.Fatalf("the process was not killed: %v\n%s", err, out)
+	}
+	if status, isWait := failed.Sys().(syscall.WaitStatus); !isWait || status.Signal() != syscall.SIGKILL {
 		t.Fatalf("the process was not killed: %v\n%s", err, out)
 	}
 }

@@ -153,14 +153,20 @@ func TestPlanOfItsOwnResultChangesNothing(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		in := drawInput(t)
-		second := orgsync.MakePlan(applied(in, orgsync.MakePlan(in)))
-		for _, c := range second.Changes {
+		first := orgsync.MakePlan(in)
+		after := applied(in, first)
+		if first.Held && len(planned(first, orgsync.ActionMap)) > 0 {
+			// The limit is a part of the active mappings: with more of them, the next plan may remove what this one held.
+			after = applied(after, orgsync.MakePlan(after))
+		}
+		last := orgsync.MakePlan(after)
+		for _, c := range last.Changes {
 			if c.Status == orgsync.ChangePlanned {
-				t.Fatalf("the second plan still wants %+v", c)
+				t.Fatalf("the plan of its own result still wants %+v", c)
 			}
 		}
-		if len(second.Unmatched) > 0 {
-			t.Fatalf("the second plan still finds reasons: %+v", second.Unmatched)
+		if len(last.Unmatched) > 0 {
+			t.Fatalf("the plan of its own result still finds reasons: %+v", last.Unmatched)
 		}
 	})
 }
