@@ -7,6 +7,7 @@ import (
 	"mime"
 	"net/http"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -25,6 +26,7 @@ const (
 	maxRequestID = 128
 
 	requestIDKey = "requestId"
+	untimedKey   = "untimed" // the request's context without maxTime
 )
 
 // identify gives the request an id, the caller's own if it is harmless, and sets the headers that every answer carries. Handlers
@@ -165,19 +167,20 @@ func limitTime(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		ctx, cancel := context.WithTimeout(c.Request().Context(), maxTime)
 		defer cancel()
+		c.Set(untimedKey, c.Request().Context())
 		c.SetRequest(c.Request().WithContext(ctx))
 		return next(c)
 	}
 }
 
-// acceptJSON refuses clients that say they cannot read what every answer is.
-func acceptJSON(next echo.HandlerFunc) echo.HandlerFunc {
+// acceptable refuses clients that say they can read none of the media types that the answer may have.
+func acceptable(next echo.HandlerFunc, mediaTypes ...string) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		accept := strings.Join(c.Request().Header.Values(echo.HeaderAccept), ",")
-		if accept != "" && !accepts(accept, echo.MIMEApplicationJSON) && !accepts(accept, problemMediaType) {
-			return errs.New(errs.NotAcceptable, "Answers are application/json or application/problem+json.")
+		if accept == "" || slices.ContainsFunc(mediaTypes, func(offered string) bool { return accepts(accept, offered) }) {
+			return next(c)
 		}
-		return next(c)
+		return errs.New(errs.NotAcceptable, "Answers are %s.", strings.Join(mediaTypes, " or "))
 	}
 }
 

@@ -58,6 +58,7 @@ type Dependencies struct {
 	Syncs               SyncStore
 	SyncService         SyncService
 	Events              EventStore
+	Streams             Streams
 	Keys                KeyStore
 }
 
@@ -76,7 +77,7 @@ func (d Dependencies) check() error {
 		missing("Organizations", d.Organizations == nil), missing("OrganizationService", d.OrganizationService == nil),
 		missing("Mappings", d.Mappings == nil), missing("MappingService", d.MappingService == nil),
 		missing("Syncs", d.Syncs == nil), missing("SyncService", d.SyncService == nil),
-		missing("Events", d.Events == nil), missing("Keys", d.Keys == nil),
+		missing("Events", d.Events == nil), missing("Streams", d.Streams == nil), missing("Keys", d.Keys == nil),
 	)
 }
 
@@ -97,7 +98,9 @@ type route struct {
 	// query tells that the handler reads query parameters, and refuses those that it does not know. Other routes refuse all.
 	query bool
 	// body tells that the handler reads a body. Other routes refuse one.
-	body    bool
+	body bool
+	// stream tells that the answer is a stream of events, not JSON.
+	stream  bool
 	handler echo.HandlerFunc
 	// resume answers a retry of what was done and not answered. Without it, the handler does: by doing nothing twice, or nothing at all.
 	resume resumption
@@ -184,8 +187,10 @@ func (s *server) routes() []route {
 		{method: post, path: base + "/syncs/:syncId/release", permission: write, handler: s.releaseRemovals, resume: released},
 		{method: post, path: base + "/syncs/:syncId/reject", permission: write, handler: s.rejectRemovals, resume: rejected},
 		{method: get, path: base + "/syncs/:syncId/changes", permission: read, query: true, handler: s.listSyncChanges},
+		{method: get, path: base + "/syncs/:syncId/events", permission: read, stream: true, handler: s.streamSync},
 
 		{method: get, path: base + "/events", permission: read, query: true, handler: s.listEvents},
+		{method: get, path: base + "/events/stream", permission: read, stream: true, handler: s.streamEvents},
 	}...)
 }
 
@@ -217,6 +222,14 @@ func (s *server) accessRoutes() []route {
 	}
 }
 
+// mediaTypes are those that the answer may have.
+func (r route) mediaTypes() []string {
+	if r.stream {
+		return []string{streamMediaType}
+	}
+	return []string{echo.MIMEApplicationJSON, problemMediaType}
+}
+
 func (s *server) register(e *echo.Echo, routes []route) error {
 	for _, r := range routes {
 		if r.permission == undeclared {
@@ -236,7 +249,7 @@ func (s *server) register(e *echo.Echo, routes []route) error {
 			h = s.idempotent(r, h)
 		}
 		if r.permission != public {
-			h = s.authorize(r.permission, acceptJSON(h))
+			h = s.authorize(r.permission, acceptable(h, r.mediaTypes()...))
 		}
 		e.Add(r.method, r.path, h)
 		if r.method == http.MethodGet {

@@ -13,6 +13,7 @@ import (
 	"github.com/orgbridge/orgbridge/internal/config"
 	"github.com/orgbridge/orgbridge/internal/integration"
 	"github.com/orgbridge/orgbridge/internal/jobs"
+	"github.com/orgbridge/orgbridge/internal/live"
 	"github.com/orgbridge/orgbridge/internal/mapping"
 	"github.com/orgbridge/orgbridge/internal/metrics"
 	"github.com/orgbridge/orgbridge/internal/oidc"
@@ -40,6 +41,7 @@ type node struct {
 	organizations *organization.Service
 	people        *oidc.Authenticator // nil without an identity provider
 	metrics       *metrics.Metrics
+	streams       *live.Service
 	handler       http.Handler
 	draining      atomic.Bool
 }
@@ -106,6 +108,7 @@ func (n *node) wire(c config.Config, r roles, keyset *seal.Keyset) (err error) {
 	n.organizations = organization.NewService(organization.Config{
 		Store: n.db, Connections: connections, Now: now, Logger: n.logger,
 	})
+	n.streams = live.NewService(live.Config{Source: n.db})
 	n.handler, err = api.New(api.Dependencies{
 		Log: n.logger, Now: now, Ready: n.db.Ready, Draining: n.draining.Load, Version: versionName(), HealthOnly: !r.api,
 		Observe: n.metrics.Request, Metrics: n.metricsHere(c),
@@ -115,7 +118,7 @@ func (n *node) wire(c config.Config, r roles, keyset *seal.Keyset) (err error) {
 		Integrations: n.db, IntegrationService: connections,
 		Organizations: n.db, OrganizationService: n.organizations,
 		Mappings: n.db, MappingService: mapping.NewService(n.db, connections),
-		Events: n.db, Keys: n.db,
+		Events: n.db, Streams: n.streams, Keys: n.db,
 		Syncs: n.db, SyncService: orgsync.NewService(orgsync.ServiceConfig{
 			Syncs: n.db, Refreshes: n.db, Releases: n.db, Reads: n.db, Connections: connections, Starter: n.jobs, Now: now, Logger: n.logger,
 			Observe: n.metrics.Run,

@@ -65,6 +65,7 @@ func (s *Store) inTx(ctx context.Context, whose scope, operation string, fn func
 	if err := s.admitted(ctx, operation, fn); err != nil {
 		return err
 	}
+	s.wakes.note(whose.account)
 	return failure(ctx, operation, failpoint.Hit(ctx, failpoint.After, operation))
 }
 
