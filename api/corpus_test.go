@@ -199,8 +199,7 @@ func (c *corpus) headers(p spot) {
 		if name := parameter.Value.Name; name == "Last-Event-ID" {
 			for code, headers := range badLastEvents() {
 				for _, values := range headers {
-					r := with(name, values...)
-					r.header = http.Header{"Last-Event-Id": values}
+					r := with(http.CanonicalHeaderKey(name), values...)
 					c.add(p, name, strings.Join(values, "|"), r, 422, "validation-failed", name+" "+code)
 				}
 			}
