@@ -64,6 +64,7 @@ func (s *server) stream(c echo.Context, next feed) error {
 		return c.NoContent(http.StatusNoContent) // has clients not follow again
 	}
 	out := beginStream(c, watcher.Patience())
+	defer out.hurry() // the end of the answer is written after this
 	if c.Request().Method == http.MethodHead {
 		return nil
 	}
@@ -143,7 +144,7 @@ func beginStream(c echo.Context, patience time.Duration) *outlet {
 	h.Set(echo.HeaderContentType, streamMediaType)
 	h.Set("X-Accel-Buffering", "no") // has nginx pass on at once what comes
 	out := &outlet{w: c.Response(), control: http.NewResponseController(c.Response()), patience: patience}
-	_ = out.control.SetReadDeadline(time.Time{}) // where there is no connection there is no deadline
+	_ = out.control.SetReadDeadline(time.Time{}) // as in hurry
 	c.Response().WriteHeader(http.StatusOK)
 	out.text = fmt.Appendf(out.text, "retry: %d\n\n", retryAfter)
 	return out
@@ -165,11 +166,16 @@ func (o *outlet) beat() error {
 	return o.flush()
 }
 
+// hurry begins the time in which the client has to read.
+func (o *outlet) hurry() {
+	_ = o.control.SetWriteDeadline(time.Now().Add(o.patience)) // where there is no connection there is no deadline
+}
+
 func (o *outlet) flush() error {
 	if len(o.text) == 0 {
 		return nil
 	}
-	_ = o.control.SetWriteDeadline(time.Now().Add(o.patience)) // as above
+	o.hurry()
 	_, err := o.w.Write(o.text)
 	o.text = nil // it may have been large
 	if err != nil {
