@@ -24,7 +24,7 @@ func shareWith(origins []string) echo.MiddlewareFunc {
 			http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
 		},
 		AllowHeaders: []string{
-			echo.HeaderAuthorization, echo.HeaderContentType, idempotencyKeyHeader, ifMatchHeader, ifNoneMatchHeader, lastEventHeader,
+			echo.HeaderAuthorization, echo.HeaderContentType, idempotencyKeyHeader, ifMatchHeader, ifNoneMatchHeader, lastEventName,
 			echo.HeaderXRequestID,
 		},
 		ExposeHeaders: []string{

@@ -15,7 +15,8 @@ import (
 
 const (
 	streamMediaType = "text/event-stream"
-	lastEventHeader = "Last-Event-ID"
+	lastEventName   = "Last-Event-ID"
+	lastEventHeader = "Last-Event-Id" // as Go writes it
 	// retryAfter is how long clients wait before they follow again, in milliseconds: a node that ends goes on to answer for a second.
 	retryAfter = 3000
 )
@@ -127,7 +128,7 @@ func lastEvent(c echo.Context, valid func(id string) bool) (string, error) {
 }
 
 func invalidLastEvent(code, detail string) error {
-	return errs.Invalid(errs.Field{Parameter: lastEventHeader, Code: code, Detail: detail})
+	return errs.Invalid(errs.Field{Parameter: lastEventName, Code: code, Detail: detail})
 }
 
 // outlet writes a stream to a client that has to read it.

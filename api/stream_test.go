@@ -1,7 +1,6 @@
 package api_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -290,7 +289,9 @@ func TestAPI1StreamsOfOthersAreNotThere(t *testing.T) {
 		w.add(t, "Contoso", "contoso.com")
 		w.callAs(t, stranger, "POST", "/organizations", `{"name":"Theirs","domain":"theirs.example.com","emailPlatform":"microsoft_365"}`, 201)
 		var next struct {
-			Organization struct{ Name string } `json:"organization"`
+			Organization struct {
+				Name string `json:"name"`
+			} `json:"organization"`
 		}
 		if _, err := theirs.NextData(&next); err != nil || next.Organization.Name != "Theirs" {
 			t.Errorf("%+v, %v", next, err)
@@ -324,17 +325,17 @@ func TestStreamOutlivesTheDeadlinesOfTheServer(t *testing.T) {
 
 func TestAPI2StreamEndsWithItsToken(t *testing.T) {
 	t.Parallel()
-	for name, spoil := range map[string]func(w *wire){
-		"revoked":                func(w *wire) { w.auth.revoked.Store(true) },
-		"cannot be checked":      func(w *wire) { w.auth.away.Store(true) },
-		"revoked by a colleague": func(w *wire) { w.revoke(w.viewer) },
+	for name, spoil := range map[string]func(t *testing.T, w *wire){
+		"revoked":                func(_ *testing.T, w *wire) { w.auth.revoked.Store(true) },
+		"cannot be checked":      func(_ *testing.T, w *wire) { w.auth.away.Store(true) },
+		"revoked by a colleague": func(t *testing.T, w *wire) { t.Helper(); w.revoke(t, w.viewer) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWire(t, storetest.SQLite(t), live.Config{})
 			s := w.following(t, "0")
 			take(t, s, 1)
-			spoil(w)
+			spoil(t, w)
 			ended(t, s)
 			e2e.Eventually(t, e2e.Patience, "the stream to be given up", func() bool { return w.streams.Following() == 0 })
 		})
@@ -342,13 +343,14 @@ func TestAPI2StreamEndsWithItsToken(t *testing.T) {
 }
 
 // revoke revokes the token with the secret.
-func (w *wire) revoke(secret string) {
-	who, err := w.accounts.Authenticate(context.Background(), secret)
+func (w *wire) revoke(t *testing.T, secret string) {
+	t.Helper()
+	who, err := w.accounts.Authenticate(t.Context(), secret)
 	if err == nil {
-		err = w.db.RevokeToken(context.Background(), who.Account.ID, who.Token.ID, event.Actor{})
+		err = w.db.RevokeToken(t.Context(), who.Account.ID, who.Token.ID, event.Actor{})
 	}
 	if err != nil {
-		panic(err)
+		t.Fatal(err)
 	}
 }
 
@@ -531,7 +533,7 @@ func TestStreamIsLoggedOnceAtItsEnd(t *testing.T) {
 	e2e.Eventually(t, e2e.Patience, "the log of the stream", func() bool {
 		return strings.Count(w.log.String(), `"route":"/api/v1/events/stream"`) == 1
 	})
-	if bytes.Contains([]byte(w.log.String()), []byte(`"level":"ERROR"`)) {
+	if strings.Contains(w.log.String(), `"level":"ERROR"`) {
 		t.Error(w.log.String())
 	}
 }

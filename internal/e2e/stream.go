@@ -30,14 +30,14 @@ type Stream struct {
 	cancel context.CancelFunc
 }
 
-// ErrNotFollowed is the error of a stream that was not opened.
-type ErrNotFollowed struct {
+// NotFollowedError is the error of a stream that was not opened.
+type NotFollowedError struct {
 	Status int
 	Header http.Header
 	Body   string
 }
 
-func (e *ErrNotFollowed) Error() string { return fmt.Sprintf("status %d: %s", e.Status, e.Body) }
+func (e *NotFollowedError) Error() string { return fmt.Sprintf("status %d: %s", e.Status, e.Body) }
 
 // TryFollow opens a stream behind the id, from where the server likes when that is empty.
 func (c Client) TryFollow(path, lastID string) (*Stream, error) {
@@ -50,7 +50,7 @@ func (c Client) TryFollow(path, lastID string) (*Stream, error) {
 	request.Header.Set("Authorization", "Bearer "+c.Token)
 	request.Header.Set("Accept", "text/event-stream")
 	if lastID != "" {
-		request.Header.Set("Last-Event-ID", lastID)
+		request.Header.Set("Last-Event-Id", lastID)
 	}
 	impatient := time.AfterFunc(Patience, cancel)
 	answer, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(request)
@@ -63,7 +63,7 @@ func (c Client) TryFollow(path, lastID string) (*Stream, error) {
 		body, _ := io.ReadAll(answer.Body)
 		_ = answer.Body.Close()
 		cancel()
-		return nil, &ErrNotFollowed{Status: answer.StatusCode, Header: answer.Header, Body: string(body)}
+		return nil, &NotFollowedError{Status: answer.StatusCode, Header: answer.Header, Body: string(body)}
 	}
 	s := &Stream{Answer: answer, LastID: lastID, lines: bufio.NewReader(answer.Body), cancel: cancel}
 	c.T.Cleanup(s.Close)
@@ -123,12 +123,11 @@ func (s *Stream) Next() (m Message, err error) {
 func (s *Stream) NextData(into any) (Message, error) {
 	for {
 		m, err := s.Next()
-		if err != nil || m.Data == "" {
-			if err != nil {
-				return m, err
-			}
-			continue
+		if err != nil {
+			return m, err
 		}
-		return m, json.Unmarshal([]byte(m.Data), into)
+		if m.Data != "" {
+			return m, json.Unmarshal([]byte(m.Data), into)
+		}
 	}
 }

@@ -21,7 +21,9 @@ func (s *Store) LastEvent(ctx context.Context, accountID string) (last int64, er
 
 // EventsAfter returns the account's events after a number, oldest first, and the number that they reach to: the next ones come after it.
 // When there are as many as the limit allows, more may be there already.
-func (s *Store) EventsAfter(ctx context.Context, accountID string, after int64, limit int) (events []event.Event, reached int64, err error) {
+func (s *Store) EventsAfter(
+	ctx context.Context, accountID string, after int64, limit int,
+) (events []event.Event, reached int64, err error) {
 	err = s.read(ctx, of(accountID), "follow the events", func(tx *gorm.DB) error {
 		// Comes first: each statement sees what was committed before it, and what is numbered up to here was.
 		if reached, err = lastEvent(tx, accountID); err != nil || reached <= after {
