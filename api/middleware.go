@@ -16,6 +16,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/orgbridge/orgbridge/internal/errs"
+	"github.com/orgbridge/orgbridge/internal/observe"
 )
 
 const (
@@ -42,8 +43,31 @@ func (*server) identify(next echo.HandlerFunc) echo.HandlerFunc {
 			id = fresh.String()
 		}
 		c.Set(requestIDKey, id)
+		c.SetRequest(c.Request().WithContext(observe.With(c.Request().Context(), observe.RequestID, id)))
 		setCommonHeaders(c.Response().Header(), id)
 		return next(c)
+	}
+}
+
+// trace has the request traced, under the pattern of its path: the path itself has ids in it, or whatever a client writes there.
+func (s *server) trace(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		r := c.Request()
+		ctx, span := s.Traces.Request(r.Context(), r.Header.Get("Traceparent"), r.Method+" "+routeOf(c))
+		c.SetRequest(r.WithContext(ctx))
+		err := next(c)
+		status := c.Response().Status
+		span.Set("http.request.method", r.Method)
+		span.Set("http.route", routeOf(c))
+		span.SetInt("http.response.status_code", status)
+		span.Set("orgbridge.request.id", requestID(c))
+		span.Set("orgbridge.account.id", accountID(c))
+		if status >= http.StatusInternalServerError {
+			span.EndAs(string(errs.Internal))
+		} else {
+			span.EndAs("")
+		}
+		return err
 	}
 }
 

@@ -13,13 +13,14 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/orgbridge/orgbridge/internal/event"
+	"github.com/orgbridge/orgbridge/internal/observe"
 )
 
 // base is where the versioned API begins.
 const base = "/api/v1"
 
-// Dependencies is all that the API needs. Version, HealthOnly, CORSOrigins, the limits, Observe, Metrics and TrustedProxies may be left
-// out.
+// Dependencies is all that the API needs. Version, HealthOnly, CORSOrigins, the limits, Observe, Traces, Metrics and TrustedProxies may
+// be left out.
 type Dependencies struct {
 	Log *slog.Logger
 	// Now is the clock of the access log and of the limits.
@@ -40,6 +41,8 @@ type Dependencies struct {
 	FailuresPerMinute int
 	// Observe is told of every request that was answered, by the pattern of its path; it may be left out.
 	Observe func(method, route string, status int, took time.Duration)
+	// Traces has requests traced; it may be left out.
+	Traces observe.Traces
 	// Metrics answers operators who ask for /metrics. It is left out where the metrics are served elsewhere.
 	Metrics http.Handler
 	// TrustedProxies are believed to say in X-Forwarded-For whose request they pass on.
@@ -127,7 +130,7 @@ func New(d Dependencies) (http.Handler, error) {
 	e := echo.New()
 	e.IPExtractor = clientAddress(d.TrustedProxies)
 	e.HTTPErrorHandler = newProblems(d.Log).handle
-	e.Use(limitTime, s.identify, s.logAccess, shareWith(d.CORSOrigins), s.recoverPanics, limitAddress, limitHeaders, endAfterChunks)
+	e.Use(limitTime, s.identify, s.trace, s.logAccess, shareWith(d.CORSOrigins), s.recoverPanics, limitAddress, limitHeaders, endAfterChunks)
 	s.registerMetrics(e)
 	if err := s.register(e, s.routes()); err != nil || d.HealthOnly {
 		return e, err
