@@ -29,6 +29,7 @@ func newWatchers(ctx context.Context, in invocation, logger *slog.Logger) (w wat
 	w.traces = traces
 	closeMetrics, err := serveMetrics(ctx, in.config.MetricsAddr, w.metrics, logger)
 	if err != nil {
+		flush()
 		return watchers{}, nil, err
 	}
 	return w, func() {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"sync"
 	"testing"
 
@@ -78,12 +79,12 @@ func (r *Traces) keep(body []byte) error {
 func (r *Traces) Spans() []Span {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return append([]Span(nil), r.spans...)
+	return slices.Clone(r.spans)
 }
 
 // Raw is all that has come until now, as it came.
 func (r *Traces) Raw() [][]byte {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return append([][]byte(nil), r.raw...)
+	return slices.Clone(r.raw)
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/orgbridge/orgbridge/internal/observe"
 )
 
-func line(t *testing.T, ctx context.Context, fields ...any) string { //nolint:revive // the test comes first
+func line(t *testing.T, ctx context.Context, fields ...any) string {
 	t.Helper()
 	var out bytes.Buffer
 	slog.New(observe.Handler(slog.NewTextHandler(&out, nil))).With("node", 1).InfoContext(ctx, "done", fields...)

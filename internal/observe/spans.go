@@ -33,8 +33,8 @@ func Call(ctx context.Context, name string, attributes ...string) (context.Conte
 }
 
 func start(ctx context.Context, p trace.TracerProvider, name string, kind trace.SpanKind, attributes []string) (context.Context, Span) {
-	ctx, span := p.Tracer(scope).Start(ctx, name, trace.WithSpanKind(kind))
-	s := Span{span}
+	var s Span
+	ctx, s.span = p.Tracer(scope).Start(ctx, name, trace.WithSpanKind(kind)) //nolint:spancheck // ended by End or EndAs
 	for i := 1; i < len(attributes); i += 2 {
 		s.Set(attributes[i-1], attributes[i])
 	}
@@ -85,7 +85,7 @@ func (t Traces) Request(ctx context.Context, parent, name string) (context.Conte
 
 // Job begins work that was asked for earlier, as part of the trace in which it was.
 func (t Traces) Job(ctx context.Context, asked Origin, name string, attributes ...string) (context.Context, Span) {
-	ctx = With(within(ctx, asked.TraceParent), RequestID, asked.RequestID)
+	ctx = With(within(ctx, asked.Traceparent), RequestID, asked.RequestID)
 	return start(ctx, t.tracer(), name, trace.SpanKindConsumer, attributes)
 }
 
@@ -95,7 +95,7 @@ func within(ctx context.Context, parent string) context.Context {
 
 // Origin is what work that is done later should know of who asked for it.
 type Origin struct {
-	TraceParent string `json:"traceparent,omitempty"`
+	Traceparent string `json:"traceparent,omitempty"`
 	RequestID   string `json:"requestId,omitempty"`
 }
 
@@ -103,5 +103,5 @@ type Origin struct {
 func OriginOf(ctx context.Context) Origin {
 	carrier := propagation.MapCarrier{}
 	propagation.TraceContext{}.Inject(ctx, carrier)
-	return Origin{TraceParent: carrier[traceparent], RequestID: field(ctx, RequestID)}
+	return Origin{Traceparent: carrier[traceparent], RequestID: field(ctx, RequestID)}
 }
