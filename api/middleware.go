@@ -27,7 +27,8 @@ const (
 	maxRequestID = 128
 
 	requestIDKey = "requestId"
-	untimedKey   = "untimed" // the request's context without maxTime
+	untimedKey   = "untimed"   // the request's context without maxTime
+	streamingKey = "streaming" // when a stream began to be answered
 )
 
 // identify gives the request an id, the caller's own if it is harmless, and sets the headers that every answer carries. Handlers
@@ -115,7 +116,11 @@ func (s *server) logAccess(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		took := s.Now().Sub(began)
 		if s.Observe != nil {
-			s.Observe(c.Request().Method, routeOf(c), c.Response().Status, took)
+			answered := took
+			if streaming, ok := c.Get(streamingKey).(time.Time); ok {
+				answered = streaming.Sub(began) // how long a stream lasts is up to the client
+			}
+			s.Observe(c.Request().Method, routeOf(c), c.Response().Status, answered)
 		}
 		s.Log.LogAttrs(c.Request().Context(), slog.LevelInfo, "request",
 			slog.String("method", c.Request().Method), slog.String("route", routeOf(c)), slog.Int("status", c.Response().Status),

@@ -39,7 +39,8 @@ type Dependencies struct {
 	// may show it; 0 is any number.
 	RequestsPerMinute int
 	FailuresPerMinute int
-	// Observe is told of every request that was answered, by the pattern of its path; it may be left out.
+	// Observe is told of every request that was answered, by the pattern of its path, and how long that took; of a stream, how long it took
+	// until it began. It may be left out.
 	Observe func(method, route string, status int, took time.Duration)
 	// Traces has requests traced; it may be left out.
 	Traces observe.Traces

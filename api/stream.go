@@ -64,6 +64,7 @@ func (s *server) stream(c echo.Context, next feed) error {
 	if len(news) == 0 && at == over {
 		return c.NoContent(http.StatusNoContent) // has clients not follow again
 	}
+	c.Set(streamingKey, s.Now())
 	out := beginStream(c, watcher.Patience())
 	defer out.hurry() // the end of the answer is written after this
 	if c.Request().Method == http.MethodHead {

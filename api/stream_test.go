@@ -31,12 +31,13 @@ type wire struct {
 	streams *live.Service
 	auth    *countingAuthenticator
 	server  *httptest.Server
+	took    chan time.Duration // until streams were answered, as it is observed at their ends
 }
 
 // newWire is a node on the database. Limits that are left out are those of the product, but for the heartbeat, which is 50 ms.
 func newWire(t *testing.T, db *store.Store, limits live.Config, change ...func(*http.Server)) *wire {
 	t.Helper()
-	w := &wire{auth: &countingAuthenticator{}}
+	w := &wire{auth: &countingAuthenticator{}, took: make(chan time.Duration, 1000)}
 	limits.Source = db
 	if limits.Heartbeat == 0 {
 		limits.Heartbeat = 50 * time.Millisecond
@@ -46,6 +47,12 @@ func newWire(t *testing.T, db *store.Store, limits live.Config, change ...func(*
 		d.Streams = w.streams
 		w.auth.Authenticator = d.Authenticator
 		d.Authenticator = w.auth
+		d.Now = time.Now
+		d.Observe = func(_, route string, _ int, took time.Duration) {
+			if strings.HasSuffix(route, "/events/stream") {
+				w.took <- took
+			}
+		}
 	})
 	w.server = httptest.NewUnstartedServer(w.world)
 	for _, c := range change {
@@ -521,15 +528,27 @@ func inUse() uint64 {
 	return m.HeapInuse + m.StackInuse
 }
 
-// TestStreamIsLoggedOnceAtItsEnd reads the access log.
+// TestStreamIsLoggedOnceAtItsEnd reads the access log. What is measured of a stream ends with the wait for it.
 func TestStreamIsLoggedOnceAtItsEnd(t *testing.T) {
 	t.Parallel()
 	w := newWire(t, storetest.SQLite(t), live.Config{})
+	asked := time.Now()
 	s := w.following(t, "")
+	waited := time.Since(asked)
+	for beats := 0; beats < 2; {
+		if m, err := s.Next(); err != nil {
+			t.Fatal(err)
+		} else if m.Comment == "heartbeat" {
+			beats++
+		}
+	}
 	if strings.Contains(w.log.String(), "/events/stream") {
 		t.Error("it is logged before its end")
 	}
 	s.Close()
+	if took := <-w.took; took > waited {
+		t.Errorf("took %s, and the client had its beginning after %s", took, waited)
+	}
 	e2e.Eventually(t, e2e.Patience, "the log of the stream", func() bool {
 		return strings.Count(w.log.String(), `"route":"/api/v1/events/stream"`) == 1
 	})

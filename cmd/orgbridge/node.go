@@ -108,6 +108,7 @@ func (n *node) wire(c config.Config, r roles, keyset *seal.Keyset) (err error) {
 		Store: n.db, Connections: connections, Now: now, Logger: n.logger,
 	})
 	n.streams = live.NewService(live.Config{Source: n.db})
+	n.watchers.metrics.WatchStreams(n.streams.Following)
 	n.handler, err = api.New(api.Dependencies{
 		Log: n.logger, Now: now, Ready: n.db.Ready, Draining: n.draining.Load, Version: versionName(), HealthOnly: !r.api,
 		Observe: n.watchers.metrics.Request, Metrics: n.metricsHere(c), Traces: n.watchers.traces,

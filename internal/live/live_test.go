@@ -52,9 +52,9 @@ func TestSignsOfLifeAndLooksComeInTheirTime(t *testing.T) {
 				for time.Since(began) < 10*time.Minute {
 					signals[w.Wait(t.Context())]++
 				}
-				// Every look begins anew with a sign of life, which comes every 15 seconds.
+				// Every look begins anew with a sign of life, which comes every 15 seconds; the last one may be due with the last look.
 				looks := map[bool]int{true: 40, false: 560}[prompt]
-				if signals[live.Heartbeat] != 40 || signals[live.Changed] < looks || signals[live.Changed] > 600 || signals[live.Ended] > 0 {
+				if signals[live.Heartbeat] < 39 || signals[live.Heartbeat] > 40 || signals[live.Changed] < looks || signals[live.Changed] > 600 || signals[live.Ended] > 0 {
 					t.Errorf("in ten minutes: %v", signals)
 				}
 			})

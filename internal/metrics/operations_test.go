@@ -48,6 +48,7 @@ func served(t *testing.T) series {
 		m.ITGlue("list organizations", itglue.Attempt{Sent: true, Err: &itglue.Error{Kind: kind}})
 	}
 	m.WatchConnections(func() store.Connections { return store.Connections{} })
+	m.WatchStreams(func() int { return 1 })
 	m.WatchLevels(func(context.Context) (orgsync.Levels, error) {
 		return orgsync.Levels{Integrations: map[string]int{"none": 1, "credentials-rejected": 1, "different-itglue-account": 0}}, nil
 	}, slog.New(slog.DiscardHandler))
