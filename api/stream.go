@@ -16,7 +16,6 @@ import (
 const (
 	streamMediaType = "text/event-stream"
 	lastEventName   = "Last-Event-ID"
-	lastEventHeader = "Last-Event-Id" // as Go writes it
 	// retryAfter is how long clients wait before they follow again, in milliseconds: a node that ends goes on to answer for a second.
 	retryAfter = 3000
 )
@@ -115,7 +114,7 @@ func (s *server) stillAllowed(ctx context.Context, c echo.Context) error {
 
 // lastEvent is the id of the message that the client has seen last, empty when it names none.
 func lastEvent(c echo.Context, valid func(id string) bool) (string, error) {
-	sent := c.Request().Header.Values(lastEventHeader)
+	sent := c.Request().Header.Values(lastEventName)
 	if len(sent) == 0 || len(sent) == 1 && sent[0] == "" {
 		return "", nil
 	}

@@ -174,7 +174,7 @@ func TestStreamOfEventsBeginsAndGoesOnWhereTheClientSays(t *testing.T) {
 			s.Close()
 		}
 		if header := whole.Answer.Header; header.Get("Content-Type") != "text/event-stream" || header.Get("Cache-Control") != "no-store" ||
-			header.Get("X-Content-Type-Options") != "nosniff" || header.Get("X-Request-Id") == "" || header.Get("X-Accel-Buffering") != "no" {
+			header.Get("X-Content-Type-Options") != "nosniff" || header.Get("X-Request-ID") == "" || header.Get("X-Accel-Buffering") != "no" {
 			t.Errorf("headers: %v", header)
 		}
 	})
@@ -463,7 +463,9 @@ func TestAPI4ClientThatDoesNotReadIsDropped(t *testing.T) {
 	telling(t, db)
 	w := newWire(t, db, live.Config{Heartbeat: 300 * time.Millisecond}, func(s *http.Server) {
 		s.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
-			_ = c.(*net.TCPConn).SetWriteBuffer(4 << 10)
+			if tcp, ok := c.(*net.TCPConn); ok {
+				_ = tcp.SetWriteBuffer(4 << 10)
+			}
 			return ctx
 		}
 	})
@@ -479,7 +481,9 @@ func TestAPI4ClientThatDoesNotReadIsDropped(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer idle.Close()
-	_ = idle.(*net.TCPConn).SetReadBuffer(4 << 10)
+	if tcp, ok := idle.(*net.TCPConn); ok {
+		_ = tcp.SetReadBuffer(4 << 10)
+	}
 	fmt.Fprintf(idle, "GET %s/events/stream HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nLast-Event-ID: 0\r\n\r\n", api.Base, w.viewer)
 	e2e.Eventually(t, e2e.Patience, "the idle client to follow", func() bool { return w.streams.Following() == 1 })
 	reader := w.following(t, "19999")

@@ -221,16 +221,16 @@ func (s *server) streamSync(c echo.Context) error {
 
 // syncNews is a sync for a client that has seen it as the tag says.
 func syncNews(sync orgsync.Sync, seen string) (news []message, at progress, err error) {
-	event, at := "progress", waiting
+	kind, at := "progress", waiting
 	if sync.Status.Final() {
-		event, at = "ended", over
+		kind, at = "ended", over
 	}
 	shown, err := json.Marshal(toSync(sync))
 	if err != nil {
 		return nil, over, err
 	}
 	if tag := strings.Trim(tagOf(shown), `"`); tag != seen {
-		news = []message{{id: tag, event: event, data: json.RawMessage(shown)}}
+		news = []message{{id: tag, event: kind, data: json.RawMessage(shown)}}
 	}
 	return news, at, nil
 }

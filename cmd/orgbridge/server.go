@@ -94,7 +94,8 @@ func (n *node) serve(ctx context.Context, listener net.Listener, started func() 
 }
 
 // drain ends the process's work: it is not ready any more, ends streams, soon takes no new requests, and jobs hand back at once what they
-// have begun. It tells whether all has ended within the grace time; the rest is cut off, and found by the sweep of another process or the next start.
+// have begun. It tells whether all has ended within the grace time; the rest is cut off, and found by the sweep of another process or the
+// next start.
 func (n *node) drain(ctx context.Context, server *http.Server, cut context.CancelFunc) bool {
 	n.draining.Store(true)
 	n.streams.Close()

@@ -50,7 +50,7 @@ func (c Client) TryFollow(path, lastID string) (*Stream, error) {
 	request.Header.Set("Authorization", "Bearer "+c.Token)
 	request.Header.Set("Accept", "text/event-stream")
 	if lastID != "" {
-		request.Header.Set("Last-Event-Id", lastID)
+		request.Header.Set("Last-Event-ID", lastID)
 	}
 	impatient := time.AfterFunc(Patience, cancel)
 	answer, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(request)

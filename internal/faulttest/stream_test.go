@@ -52,7 +52,7 @@ func followAll(t *testing.T, token string, server *e2e.Server) *follower {
 		defer ticker.Stop()
 		for last := "0"; ctx.Err() == nil; <-ticker.C {
 			var over bool
-			if last, over = f.follow(last); over {
+			if last, over = f.follow(last); over { //nolint:contextcheck // a stream is the test's, as its client is
 				return
 			}
 		}
@@ -113,9 +113,10 @@ func TestF3EventsAreStreamedOnceThroughKillsAndOnOtherNodes(t *testing.T) {
 		c.AddOrganization(lastName, "last.example.com")
 		<-f.done
 
-		var want []int64
-		for _, e := range e2e.All[streamedEvent](c, "/events") {
-			want = append(want, e.Sequence)
+		events := e2e.All[streamedEvent](c, "/events")
+		want := make([]int64, len(events))
+		for i, e := range events {
+			want[i] = e.Sequence
 		}
 		slices.Reverse(want)
 		if !slices.Equal(f.seen, want) || !slices.IsSortedFunc(want, cmp.Compare) || len(want) < customers+kills*5 {

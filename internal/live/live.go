@@ -102,7 +102,8 @@ func (s *Service) leave(caller string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.inAll--
-	if s.byCaller[caller]--; s.byCaller[caller] == 0 {
+	s.byCaller[caller]--
+	if s.byCaller[caller] == 0 {
 		delete(s.byCaller, caller)
 	}
 }

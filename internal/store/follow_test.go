@@ -111,8 +111,8 @@ func TestEventsCommittedWhileTheyAreFollowedComeOnceAndInOrder(t *testing.T) {
 		seen := make([][]int64, 3)
 		for i := range seen {
 			followers.Go(func() {
-				for after, last := int64(0), false; ; {
-					last = done.Load()
+				for after := int64(0); ; {
+					last := done.Load()
 					events, reached := followed(t, s, id, after, 5)
 					seen[i], after = append(seen[i], sequences(events)...), reached
 					if last {

@@ -222,7 +222,7 @@ func (s *Store) heard(ctx context.Context, conn *pgx.Conn) error {
 		case err != nil && nothing:
 			return errors.New("what this node told itself did not arrive: is there a pooler between?")
 		case err != nil:
-			return nil //nolint:nilerr // the time is over
+			return nil // the time is over
 		}
 		nothing = false
 		if !s.wakes.prompt.Swap(true) {
