@@ -78,7 +78,7 @@ func (s *server) listEvents(c echo.Context) error {
 // @Security BearerAuth[viewer]
 // @Security BearerAuth[admin]
 // @Produce text/event-stream
-// @Param Last-Event-ID header integer false "`id` of the last event that was seen" minimum(0)
+// @Param Last-Event-ID header integer false "`id` of the last event that was seen" minimum(0) maximum(9007199254740991)
 // @Success 200 {string} string "The events"
 // @Failure 403 {object} Problem "`forbidden`: operators have no access to the contents of an account."
 // @Failure 406 {object} Problem "`not-acceptable`: the Accept header does not admit `text/event-stream`."
