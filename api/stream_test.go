@@ -494,8 +494,7 @@ func TestAPI4ClientThatDoesNotReadIsDropped(t *testing.T) {
 }
 
 // TestAPI4ManyStreamsTakeBoundedMemory has 200 clients be told the same, and leave.
-func TestAPI4ManyStreamsTakeBoundedMemory(t *testing.T) {
-	t.Parallel()
+func TestAPI4ManyStreamsTakeBoundedMemory(t *testing.T) { //nolint:paralleltest // it measures the memory of the process
 	const clients, most = 200, 256 << 10
 	db := storetest.SQLite(t)
 	telling(t, db)
