@@ -201,7 +201,7 @@ func (r *canaryRun) panics(server *e2e.Server, panicking customer) {
 	}
 	r.ask(c, http.MethodPost, "/integrations/itglue/connect", connect)
 	e2e.Eventually(r.t, e2e.Patience, "the panic of the sync", func() bool {
-		return strings.Contains(server.Out.String(), `msg="sync handed back" account=`+panicking.accountID)
+		return strings.Contains(server.Out.String(), `msg="sync handed back" accountId=`+panicking.accountID)
 	})
 }
 
