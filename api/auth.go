@@ -9,6 +9,7 @@ import (
 	"github.com/orgbridge/orgbridge/internal/account"
 	"github.com/orgbridge/orgbridge/internal/errs"
 	"github.com/orgbridge/orgbridge/internal/event"
+	"github.com/orgbridge/orgbridge/internal/observe"
 )
 
 // Authenticator finds out who holds a token.
@@ -66,6 +67,7 @@ func (s *server) authorize(p permission, next echo.HandlerFunc) echo.HandlerFunc
 			return err
 		}
 		c.Set(principalKey, who)
+		c.SetRequest(c.Request().WithContext(observe.With(c.Request().Context(), observe.AccountID, who.Account.ID)))
 		if err := spend(c.Response().Header(), s.quota, who.Key()); err != nil {
 			return err
 		}

@@ -195,6 +195,16 @@ func (c *corpus) headers(p spot) {
 	for _, values := range badAuthorizations(c.good(p).token) {
 		c.add(p, "Authorization", strings.Join(values, "|"), with("Authorization", values...), 401, "unauthenticated")
 	}
+	for _, parameter := range p.op.Parameters {
+		if name := parameter.Value.Name; name == "Last-Event-ID" {
+			for code, headers := range badLastEvents() {
+				for _, values := range headers {
+					r := with(http.CanonicalHeaderKey(name), values...)
+					c.add(p, name, strings.Join(values, "|"), r, 422, "validation-failed", name+" "+code)
+				}
+			}
+		}
+	}
 	for _, value := range badAccepts() {
 		c.add(p, "Accept", value, with("Accept", value), 406, "not-acceptable")
 	}

@@ -20,6 +20,18 @@ func badAccepts() []string {
 	return []string{"text/html", "application/xml", "application/json;q=0", "rubbish", "application/jsonp", "image/*", "*/*;q=0.000"}
 }
 
+// badLastEvents are ids that no stream has given.
+func badLastEvents() map[string][][]string {
+	return map[string][][]string{
+		"repeated": {{"1", "1"}, {"", ""}},
+		"invalid": {
+			{"-1"}, {"1.0"}, {"1e3"}, {"01"}, {"+1"}, {" "}, {"0x1"}, {"999999999"}, {"9223372036854775807"}, {"9223372036854775808"}, {"null"}, {"*"},
+			{"١"}, {`"kX2v9QmB4nT7sYcA1dFgHjLp"`}, {"kX2v9QmB4nT7sYcA1dFgHjL="}, {"kX2v9QmB4nT7sYcA1dFgHjL"}, {"kX2v9QmB4nT7sYcA1dFgHj\xff"},
+			{"' OR 1=1 --"}, {strings.Repeat("1", 10_000)}, {"1,1"},
+		},
+	}
+}
+
 func badIdempotencyKeys() [][]string {
 	return [][]string{
 		{""}, {`""`}, {" "}, {"a b"}, {"a,b"}, {strings.Repeat("k", 256)}, {strings.Repeat("k", 10_000)}, {"ключ"}, {"a", "b"}, {`"a`}, {`a"`},

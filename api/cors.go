@@ -24,7 +24,8 @@ func shareWith(origins []string) echo.MiddlewareFunc {
 			http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
 		},
 		AllowHeaders: []string{
-			echo.HeaderAuthorization, echo.HeaderContentType, idempotencyKeyHeader, ifMatchHeader, ifNoneMatchHeader, echo.HeaderXRequestID,
+			echo.HeaderAuthorization, echo.HeaderContentType, idempotencyKeyHeader, ifMatchHeader, ifNoneMatchHeader, lastEventName,
+			echo.HeaderXRequestID,
 		},
 		ExposeHeaders: []string{
 			etagHeader, echo.HeaderLocation, echo.HeaderRetryAfter, replayedHeader, "RateLimit", "RateLimit-Policy", echo.HeaderXRequestID,

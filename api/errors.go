@@ -45,7 +45,7 @@ type Problem struct {
 type FieldProblem struct {
 	// JSON Pointer (RFC 6901) to the field in the body; empty means the whole body.
 	Pointer *string `json:"pointer,omitempty" example:"/apiKey"`
-	// Name of the query parameter, instead of a pointer.
+	// Name of the query parameter, or of the header, instead of a pointer.
 	Parameter string `json:"parameter,omitempty"`
 	// - `required`: missing or empty.
 	// - `unknown-field`, `unknown-parameter`: there is no such field or query parameter.

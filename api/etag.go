@@ -28,6 +28,12 @@ func tagOf(body []byte) string {
 	return `"` + base64.RawURLEncoding.EncodeToString(sum[:tagSize]) + `"`
 }
 
+// isTag tells whether a text is a tag without its quotes.
+func isTag(text string) bool {
+	sum, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	return err == nil && len(sum) == tagSize && base64.RawURLEncoding.EncodeToString(sum) == text
+}
+
 // answerShown answers a single resource with its tag; a read of what the client has already is answered 304.
 func answerShown(c echo.Context, status int, shown any) error {
 	body, err := json.Marshal(shown)

@@ -14,6 +14,7 @@ import (
 	"github.com/orgbridge/orgbridge/internal/errs"
 	"github.com/orgbridge/orgbridge/internal/idempotency"
 	"github.com/orgbridge/orgbridge/internal/integration"
+	"github.com/orgbridge/orgbridge/internal/live"
 	"github.com/orgbridge/orgbridge/internal/mapping"
 	"github.com/orgbridge/orgbridge/internal/organization"
 	"github.com/orgbridge/orgbridge/internal/orgsync"
@@ -393,6 +394,29 @@ func (f *fake) Events(ctx context.Context, accountID string, filter event.Filter
 func (f *fake) CountEvents(ctx context.Context, accountID string, filter event.Filter) (int, error) {
 	return 1, f.call(ctx, "CountEvents", accountID, filter)
 }
+
+func (f *fake) LastEvent(ctx context.Context, accountID string) (int64, error) {
+	return 1042, f.call(ctx, "LastEvent", accountID)
+}
+
+func (f *fake) EventsAfter(ctx context.Context, accountID string, after int64, limit int) ([]event.Event, int64, error) {
+	return nil, after, f.call(ctx, "EventsAfter", accountID, after, limit)
+}
+
+// hurried admits streams and ends them at once, so that they can be read like other answers.
+type hurried struct{}
+
+func (hurried) Watch(accountID, caller string) (*live.Watcher, error) {
+	service := live.NewService(live.Config{Source: silent{}})
+	defer service.Close()
+	return service.Watch(accountID, caller)
+}
+
+// silent tells of no changes.
+type silent struct{}
+
+func (silent) Watch(string) (changed <-chan struct{}, stop func()) { return nil, func() {} }
+func (silent) Prompt() bool                                        { return true }
 
 func (f *fake) ClaimKey(ctx context.Context, accountID string, r idempotency.Request) (*idempotency.Claim, error) {
 	if err := f.call(ctx, "ClaimKey", accountID, r); err != nil {

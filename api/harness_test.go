@@ -41,7 +41,7 @@ func dependencies(f *fake, log io.Writer) api.Dependencies {
 		Version:  "test",
 
 		Authenticator: f, Tokens: f, Accounts: f, AccountService: f, Integrations: f, IntegrationService: f, Organizations: f, OrganizationService: f,
-		Mappings: f, MappingService: f, Syncs: f, SyncService: f, Events: f, Keys: f,
+		Mappings: f, MappingService: f, Syncs: f, SyncService: f, Events: f, Streams: hurried{}, Keys: f,
 	}
 }
 

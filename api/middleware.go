@@ -7,6 +7,7 @@ import (
 	"mime"
 	"net/http"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/orgbridge/orgbridge/internal/errs"
+	"github.com/orgbridge/orgbridge/internal/observe"
 )
 
 const (
@@ -25,6 +27,8 @@ const (
 	maxRequestID = 128
 
 	requestIDKey = "requestId"
+	untimedKey   = "untimed"   // the request's context without maxTime
+	streamingKey = "streaming" // when a stream began to be answered
 )
 
 // identify gives the request an id, the caller's own if it is harmless, and sets the headers that every answer carries. Handlers
@@ -40,8 +44,31 @@ func (*server) identify(next echo.HandlerFunc) echo.HandlerFunc {
 			id = fresh.String()
 		}
 		c.Set(requestIDKey, id)
+		c.SetRequest(c.Request().WithContext(observe.With(c.Request().Context(), observe.RequestID, id)))
 		setCommonHeaders(c.Response().Header(), id)
 		return next(c)
+	}
+}
+
+// trace has the request traced, under the pattern of its path: the path itself has ids in it, or whatever a client writes there.
+func (s *server) trace(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		r := c.Request()
+		ctx, span := s.Traces.Request(r.Context(), r.Header.Get("Traceparent"), r.Method+" "+routeOf(c))
+		c.SetRequest(r.WithContext(ctx))
+		err := next(c)
+		status := c.Response().Status
+		span.Set("http.request.method", r.Method)
+		span.Set("http.route", routeOf(c))
+		span.SetInt("http.response.status_code", status)
+		span.Set("orgbridge.request.id", requestID(c))
+		span.Set("orgbridge.account.id", accountID(c))
+		if status >= http.StatusInternalServerError {
+			span.EndAs(string(errs.Internal))
+		} else {
+			span.EndAs("")
+		}
+		return err
 	}
 }
 
@@ -89,7 +116,11 @@ func (s *server) logAccess(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		took := s.Now().Sub(began)
 		if s.Observe != nil {
-			s.Observe(c.Request().Method, routeOf(c), c.Response().Status, took)
+			answered := took
+			if streaming, ok := c.Get(streamingKey).(time.Time); ok {
+				answered = streaming.Sub(began) // how long a stream lasts is up to the client
+			}
+			s.Observe(c.Request().Method, routeOf(c), c.Response().Status, answered)
 		}
 		s.Log.LogAttrs(c.Request().Context(), slog.LevelInfo, "request",
 			slog.String("method", c.Request().Method), slog.String("route", routeOf(c)), slog.Int("status", c.Response().Status),
@@ -165,19 +196,20 @@ func limitTime(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		ctx, cancel := context.WithTimeout(c.Request().Context(), maxTime)
 		defer cancel()
+		c.Set(untimedKey, c.Request().Context())
 		c.SetRequest(c.Request().WithContext(ctx))
 		return next(c)
 	}
 }
 
-// acceptJSON refuses clients that say they cannot read what every answer is.
-func acceptJSON(next echo.HandlerFunc) echo.HandlerFunc {
+// acceptable refuses clients that say they can read none of the media types that the answer may have.
+func acceptable(next echo.HandlerFunc, mediaTypes ...string) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		accept := strings.Join(c.Request().Header.Values(echo.HeaderAccept), ",")
-		if accept != "" && !accepts(accept, echo.MIMEApplicationJSON) && !accepts(accept, problemMediaType) {
-			return errs.New(errs.NotAcceptable, "Answers are application/json or application/problem+json.")
+		if accept == "" || slices.ContainsFunc(mediaTypes, func(offered string) bool { return accepts(accept, offered) }) {
+			return next(c)
 		}
-		return next(c)
+		return errs.New(errs.NotAcceptable, "Answers are %s.", strings.Join(mediaTypes, " or "))
 	}
 }
 

@@ -98,7 +98,7 @@ func newNode(t *testing.T, db *store.Store, keyset *seal.Keyset, change ...func(
 			Store: db, Connections: connections, Now: microseconds, Logger: log,
 		}),
 		Mappings: db, MappingService: mapping.NewService(db, connections),
-		Events: db, Keys: db,
+		Events: db, Streams: hurried{}, Keys: db,
 		Syncs: db, SyncService: orgsync.NewService(orgsync.ServiceConfig{
 			Syncs: db, Refreshes: db, Releases: db, Reads: db, Connections: connections, Starter: w.queue, Now: microseconds, Logger: log,
 		}),

@@ -13,13 +13,14 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/orgbridge/orgbridge/internal/event"
+	"github.com/orgbridge/orgbridge/internal/observe"
 )
 
 // base is where the versioned API begins.
 const base = "/api/v1"
 
-// Dependencies is all that the API needs. Version, HealthOnly, CORSOrigins, the limits, Observe, Metrics and TrustedProxies may be left
-// out.
+// Dependencies is all that the API needs. Version, HealthOnly, CORSOrigins, the limits, Observe, Traces, Metrics and TrustedProxies may
+// be left out.
 type Dependencies struct {
 	Log *slog.Logger
 	// Now is the clock of the access log and of the limits.
@@ -38,8 +39,11 @@ type Dependencies struct {
 	// may show it; 0 is any number.
 	RequestsPerMinute int
 	FailuresPerMinute int
-	// Observe is told of every request that was answered, by the pattern of its path; it may be left out.
+	// Observe is told of every request that was answered, by the pattern of its path, and how long that took; of a stream, how long it took
+	// until it began. It may be left out.
 	Observe func(method, route string, status int, took time.Duration)
+	// Traces has requests traced; it may be left out.
+	Traces observe.Traces
 	// Metrics answers operators who ask for /metrics. It is left out where the metrics are served elsewhere.
 	Metrics http.Handler
 	// TrustedProxies are believed to say in X-Forwarded-For whose request they pass on.
@@ -58,6 +62,7 @@ type Dependencies struct {
 	Syncs               SyncStore
 	SyncService         SyncService
 	Events              EventStore
+	Streams             Streams
 	Keys                KeyStore
 }
 
@@ -76,7 +81,7 @@ func (d Dependencies) check() error {
 		missing("Organizations", d.Organizations == nil), missing("OrganizationService", d.OrganizationService == nil),
 		missing("Mappings", d.Mappings == nil), missing("MappingService", d.MappingService == nil),
 		missing("Syncs", d.Syncs == nil), missing("SyncService", d.SyncService == nil),
-		missing("Events", d.Events == nil), missing("Keys", d.Keys == nil),
+		missing("Events", d.Events == nil), missing("Streams", d.Streams == nil), missing("Keys", d.Keys == nil),
 	)
 }
 
@@ -97,7 +102,9 @@ type route struct {
 	// query tells that the handler reads query parameters, and refuses those that it does not know. Other routes refuse all.
 	query bool
 	// body tells that the handler reads a body. Other routes refuse one.
-	body    bool
+	body bool
+	// stream tells that the answer is a stream of events, not JSON.
+	stream  bool
 	handler echo.HandlerFunc
 	// resume answers a retry of what was done and not answered. Without it, the handler does: by doing nothing twice, or nothing at all.
 	resume resumption
@@ -124,7 +131,7 @@ func New(d Dependencies) (http.Handler, error) {
 	e := echo.New()
 	e.IPExtractor = clientAddress(d.TrustedProxies)
 	e.HTTPErrorHandler = newProblems(d.Log).handle
-	e.Use(limitTime, s.identify, s.logAccess, shareWith(d.CORSOrigins), s.recoverPanics, limitAddress, limitHeaders, endAfterChunks)
+	e.Use(limitTime, s.identify, s.trace, s.logAccess, shareWith(d.CORSOrigins), s.recoverPanics, limitAddress, limitHeaders, endAfterChunks)
 	s.registerMetrics(e)
 	if err := s.register(e, s.routes()); err != nil || d.HealthOnly {
 		return e, err
@@ -184,8 +191,10 @@ func (s *server) routes() []route {
 		{method: post, path: base + "/syncs/:syncId/release", permission: write, handler: s.releaseRemovals, resume: released},
 		{method: post, path: base + "/syncs/:syncId/reject", permission: write, handler: s.rejectRemovals, resume: rejected},
 		{method: get, path: base + "/syncs/:syncId/changes", permission: read, query: true, handler: s.listSyncChanges},
+		{method: get, path: base + "/syncs/:syncId/events", permission: read, stream: true, handler: s.streamSync},
 
 		{method: get, path: base + "/events", permission: read, query: true, handler: s.listEvents},
+		{method: get, path: base + "/events/stream", permission: read, stream: true, handler: s.streamEvents},
 	}...)
 }
 
@@ -217,6 +226,14 @@ func (s *server) accessRoutes() []route {
 	}
 }
 
+// mediaTypes are those that the answer may have.
+func (r route) mediaTypes() []string {
+	if r.stream {
+		return []string{streamMediaType}
+	}
+	return []string{echo.MIMEApplicationJSON, problemMediaType}
+}
+
 func (s *server) register(e *echo.Echo, routes []route) error {
 	for _, r := range routes {
 		if r.permission == undeclared {
@@ -236,7 +253,7 @@ func (s *server) register(e *echo.Echo, routes []route) error {
 			h = s.idempotent(r, h)
 		}
 		if r.permission != public {
-			h = s.authorize(r.permission, acceptJSON(h))
+			h = s.authorize(r.permission, acceptable(h, r.mediaTypes()...))
 		}
 		e.Add(r.method, r.path, h)
 		if r.method == http.MethodGet {

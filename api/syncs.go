@@ -2,7 +2,9 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -165,6 +167,72 @@ func (s *server) getSync(c echo.Context) error {
 		return err
 	}
 	return answerShown(c, http.StatusOK, toSync(sync))
+}
+
+// streamSync tells how far a sync is until it has ended.
+//
+// @Summary Follow a sync until it has ended
+// @Description Server-sent events, as browsers know them. The `data` of each is the `Sync` as `GET /syncs/{syncId}` shows it, first as it
+// @Description is now, then whenever it is another. Those of a sync that has not ended are of the type `progress`; the last one is `ended`,
+// @Description its `status` says how, and the stream closes. Comments keep the connection alive.
+// @Description
+// @Description The stream also ends when the node does, when the database is away, and soon after the token is revoked or expires: follow
+// @Description again, on any node, with the `id` that came last as `Last-Event-ID`, and what was seen does not come again. When nothing is
+// @Description to follow, the answer is 204, which has browsers not try again.
+// @ID streamSync
+// @Tags Syncs
+// @Security BearerAuth[viewer]
+// @Security BearerAuth[admin]
+// @Produce text/event-stream
+// @Param syncId path string true "Id of the sync" format(uuid)
+// @Param Last-Event-ID header string false "`id` of the last message that was seen" minlength(24) maxlength(24)
+// @Success 200 {string} string "The sync, again and again"
+// @Success 204 "The sync has ended, and `Last-Event-ID` says that this was seen"
+// @Failure 403 {object} Problem "`forbidden`: operators have no access to the contents of an account."
+// @Failure 404 {object} Problem "`not-found`: the account has nothing with this id."
+// @Failure 406 {object} Problem "`not-acceptable`: the Accept header does not admit `text/event-stream`."
+// @Failure 422 {object} Problem "`validation-failed`: `Last-Event-ID` is not the `id` of a message of such a stream. Or the request has query parameters or a body, although it takes none."
+// @Failure 429 {object} Problem "`quota-exceeded`: the token has made too many requests, or follows too many streams of this node, or the client's address has shown too many bad tokens."
+// @Header 429 {integer} Retry-After "Seconds to wait"
+// @Failure 503 {object} Problem "`unavailable`: the request cannot be served at the moment, or this node has as many streams as it can."
+// @Header 503 {integer} Retry-After "Seconds to wait"
+// @Router /syncs/{syncId}/events [get]
+func (s *server) streamSync(c echo.Context) error {
+	id, err := pathID(c, "syncId")
+	if err != nil {
+		return err
+	}
+	seen, err := lastEvent(c, isTag)
+	if err != nil {
+		return err
+	}
+	return s.stream(c, func(ctx context.Context) ([]message, progress, error) {
+		sync, err := s.Syncs.Sync(ctx, accountID(c), id)
+		if err != nil {
+			return nil, over, err
+		}
+		news, at, err := syncNews(sync, seen)
+		if len(news) > 0 {
+			seen = news[0].id
+		}
+		return news, at, err
+	})
+}
+
+// syncNews is a sync for a client that has seen it as the tag says.
+func syncNews(sync orgsync.Sync, seen string) (news []message, at progress, err error) {
+	kind, at := "progress", waiting
+	if sync.Status.Final() {
+		kind, at = "ended", over
+	}
+	shown, err := json.Marshal(toSync(sync))
+	if err != nil {
+		return nil, over, err
+	}
+	if tag := strings.Trim(tagOf(shown), `"`); tag != seen {
+		news = []message{{id: tag, event: kind, data: json.RawMessage(shown)}}
+	}
+	return news, at, nil
 }
 
 // cancelSync stops a sync.

@@ -101,7 +101,7 @@ func (p program) command(c *cobra.Command, act action, variables ...config.Varia
 		if err != nil {
 			return err
 		}
-		in := invocation{config: conf, operands: operands, stdout: p.stdout, stderr: p.stderr}
+		in := invocation{config: conf, operands: operands, getenv: p.getenv, stdout: p.stdout, stderr: p.stderr}
 		if c.Flags().Lookup(jsonFlag) != nil {
 			in.json, err = c.Flags().GetBool(jsonFlag)
 		}

@@ -61,7 +61,7 @@ func demo(ctx context.Context, in invocation) (err error) {
 		return err
 	}
 	logger := newLogger(in)
-	n, err := newNode(ctx, in.config, roles{api: true, workers: true}, logger, metrics.New(versionName(), logger))
+	n, err := newNode(ctx, in.config, roles{api: true, workers: true}, logger, watchers{metrics: metrics.New(versionName(), logger)})
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}

@@ -42,6 +42,7 @@ type example struct {
 	method  string
 	path    string
 	request []byte
+	lastID  string
 	status  int
 	header  http.Header
 	answer  []byte
@@ -113,6 +114,47 @@ func (f *frontend) show(name, method, path string, body any, status int) (answer
 	return answer
 }
 
+// follow opens a stream and waits for its first message. The function that it returns waits for one of the kind, unless the first is, and
+// keeps both as an example under the name.
+func (f *frontend) follow(name, path, lastID string) (until func(kind string)) {
+	f.T.Helper()
+	e := example{name: name, method: http.MethodGet, path: path, lastID: lastID, status: http.StatusOK, moment: f.step()}
+	stream := f.c.Follow(path, lastID)
+	e.header = stream.Answer.Header
+	next := func() e2e.Message {
+		var data json.RawMessage
+		m, err := stream.NextData(&data)
+		if err != nil {
+			f.T.Fatalf("%s: %v", name, err)
+		}
+		return m
+	}
+	first := next()
+	return func(kind string) {
+		f.T.Helper()
+		last := first
+		for last.Event != kind {
+			last = next()
+		}
+		stream.Close()
+		e.answer = block(first)
+		if last != first {
+			e.answer = slices.Concat(e.answer, []byte("\n\n…\n\n"), block(last))
+		}
+		f.examples = append(f.examples, e)
+	}
+}
+
+// block is a message as it went over the wire, with a tag that does not differ.
+func block(m e2e.Message) []byte {
+	var lines []string
+	if m.Event != "" {
+		lines = append(lines, "event: "+m.Event)
+	}
+	lines = append(lines, "id: "+tagPattern.ReplaceAllString(m.ID, "TAG"), "data: "+m.Data)
+	return []byte(strings.Join(lines, "\n"))
+}
+
 // step begins the next step of the scene: what happens from here on happened then.
 func (f *frontend) step() moment {
 	last := f.moments[len(f.moments)-1]
@@ -125,6 +167,9 @@ func (f *frontend) step() moment {
 type answerView struct {
 	ID         string `json:"id"`
 	NextCursor string `json:"nextCursor"`
+	Items      []struct {
+		Sequence int `json:"sequence"`
+	} `json:"items"`
 }
 
 func marshal(tb testing.TB, body any) []byte {
@@ -165,6 +210,8 @@ var (
 	uuidPattern      = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
 	timePattern      = regexp.MustCompile(`"(\w+)":"(\d{4}-\d\d-\d\dT[\d:.]+Z)"`)
 	requestIDPattern = regexp.MustCompile(`"requestId":"[^"]*"`)
+	tagPattern       = regexp.MustCompile(`^[\w-]{24}$`)
+	dataPattern      = regexp.MustCompile(`(?m)^data: (.*)$`)
 	cursorPattern    = regexp.MustCompile(`"nextCursor":"([^"]*)"`)
 	secretPattern    = regexp.MustCompile(`"secret":"orgb_[^"]*"`)
 	hintPattern      = regexp.MustCompile(`"hint":"orgb_[^"]*"`)
@@ -230,6 +277,9 @@ func nextRun(field string) string {
 func (e example) rendered(s *steady, fields []string) string {
 	var out strings.Builder
 	fmt.Fprintf(&out, "```http\n%s /api/v1%s\n", e.method, s.text(e, e.path))
+	if e.lastID != "" {
+		fmt.Fprintf(&out, "Last-Event-ID: %s\n", e.lastID)
+	}
 	if e.request != nil {
 		fmt.Fprintf(&out, "\n%s\n", pretty(s.text(e, string(e.request))))
 	}
@@ -240,10 +290,32 @@ func (e example) rendered(s *steady, fields []string) string {
 		}
 	}
 	if len(e.answer) > 0 {
-		fmt.Fprintf(&out, "Content-Type: %s\n\n%s\n", e.header.Get("Content-Type"), shortened(s.text(e, strings.TrimSpace(string(e.answer))), fields))
+		text := s.text(e, strings.TrimSpace(string(e.answer)))
+		if e.header.Get("Content-Type") == "text/event-stream" {
+			text = shortStream(text, fields)
+		} else {
+			text = shortened(text, fields)
+		}
+		fmt.Fprintf(&out, "Content-Type: %s\n\n%s\n", e.header.Get("Content-Type"), text)
 	}
 	out.WriteString("```\n")
 	return out.String()
+}
+
+// shortStream is the text of a stream with the data on one line, with dots for the fields that are not named.
+func shortStream(text string, fields []string) string {
+	return dataPattern.ReplaceAllStringFunc(text, func(line string) string {
+		data := strings.TrimPrefix(line, "data: ")
+		var all map[string]json.RawMessage
+		if len(fields) == 0 || json.Unmarshal([]byte(data), &all) != nil {
+			return "data: " + onOneLine(data)
+		}
+		var out strings.Builder
+		for _, field := range fields {
+			fmt.Fprintf(&out, " %q: %s, …", field, onOneLine(string(all[field])))
+		}
+		return "data: {…" + out.String() + "}"
+	})
 }
 
 // shortened is pretty JSON with dots for the fields that are not named; all are shown when none is.

@@ -74,8 +74,9 @@ func (f *frontend) followingASync() {
 	e2e.Eventually(f.T, e2e.Patience, "the first page", func() bool { return f.c.Sync(initial).Progress.Done == 1000 })
 	f.show("sync-running", "GET", "/syncs/"+initial, nil, http.StatusOK)
 	f.show("sync-second", "POST", "/syncs", map[string]string{"kind": "manual"}, http.StatusOK)
+	followed := f.follow("sync-followed", "/syncs/"+initial+"/events", "")
 	release()
-	f.c.Ended(initial)
+	followed("ended")
 	f.show("sync-succeeded", "GET", "/syncs/"+initial, nil, http.StatusOK)
 	f.show("sync-changes", "GET", "/syncs/"+initial+"/changes?limit=2", nil, http.StatusOK)
 }
@@ -218,7 +219,8 @@ func (f *frontend) rejectedKey() {
 }
 
 func (f *frontend) notifications() {
-	f.show("events", "GET", "/events?limit=3", nil, http.StatusOK)
+	newest := f.show("events", "GET", "/events?limit=3", nil, http.StatusOK).Items[0].Sequence
+	f.follow("events-followed", "/events/stream", strconv.Itoa(newest-1))("")
 	f.show("events-of-organization", "GET", "/events?organizationId="+f.org["Alpine Dental"]+"&type=organization.renamed", nil, http.StatusOK)
 }
 

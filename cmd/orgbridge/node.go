@@ -13,8 +13,8 @@ import (
 	"github.com/orgbridge/orgbridge/internal/config"
 	"github.com/orgbridge/orgbridge/internal/integration"
 	"github.com/orgbridge/orgbridge/internal/jobs"
+	"github.com/orgbridge/orgbridge/internal/live"
 	"github.com/orgbridge/orgbridge/internal/mapping"
-	"github.com/orgbridge/orgbridge/internal/metrics"
 	"github.com/orgbridge/orgbridge/internal/oidc"
 	"github.com/orgbridge/orgbridge/internal/organization"
 	"github.com/orgbridge/orgbridge/internal/orgsync"
@@ -39,12 +39,13 @@ type node struct {
 	accounts      *account.Service
 	organizations *organization.Service
 	people        *oidc.Authenticator // nil without an identity provider
-	metrics       *metrics.Metrics
+	watchers      watchers
+	streams       *live.Service
 	handler       http.Handler
 	draining      atomic.Bool
 }
 
-func newNode(ctx context.Context, c config.Config, r roles, logger *slog.Logger, counted *metrics.Metrics) (*node, error) {
+func newNode(ctx context.Context, c config.Config, r roles, logger *slog.Logger, w watchers) (*node, error) {
 	if err := makeKeyset(c); err != nil {
 		return nil, err
 	}
@@ -52,7 +53,7 @@ func newNode(ctx context.Context, c config.Config, r roles, logger *slog.Logger,
 	if err != nil {
 		return nil, err
 	}
-	n := &node{logger: logger, metrics: counted}
+	n := &node{logger: logger, watchers: w}
 	if n.db, err = openDatabase(ctx, c, logger); err != nil {
 		return nil, err
 	}
@@ -79,7 +80,7 @@ func (n *node) examineKeys(ctx context.Context, keyset *seal.Keyset) error {
 
 // wire connects everything. Services enqueue syncs; the runner, which works them, needs no service that does.
 func (n *node) wire(c config.Config, r roles, keyset *seal.Keyset) (err error) {
-	n.watch(n.metrics)
+	n.watch()
 	dialer := integration.NewDialer(
 		c.ITGlueURLs, c.ITGlueRequestsPer5Minutes, integration.Sharing(n.db, c.ITGlueRequestsPer5Minutes), n.watched(),
 	)
@@ -87,11 +88,11 @@ func (n *node) wire(c config.Config, r roles, keyset *seal.Keyset) (err error) {
 		Store: n.db, Sealed: n.db, Keyset: keyset, ITGlue: dialer, Now: now, Logger: n.logger,
 	})
 	runs := orgsync.RunnerConfig{
-		Syncs: n.db, State: n.db, Releases: n.db, Connections: connections, Now: now, Logger: n.logger, Observe: n.metrics.Run,
+		Syncs: n.db, State: n.db, Releases: n.db, Connections: connections, Now: now, Logger: n.logger, Observe: n.watchers.metrics.Run,
 	}
 	work := jobs.Config{
 		Pool: n.db.PostgresPool(), SQLite: n.db.SQLite(), Workers: r.workers, Sweeps: n.db,
-		Nights: orgsync.NewNights(n.db, n.logger), Keys: n.db, Logger: n.logger,
+		Nights: orgsync.NewNights(n.db, n.logger), Keys: n.db, Logger: n.logger, Traces: n.watchers.traces,
 	}
 	if err := tune(&runs, &work); err != nil {
 		return err
@@ -106,19 +107,21 @@ func (n *node) wire(c config.Config, r roles, keyset *seal.Keyset) (err error) {
 	n.organizations = organization.NewService(organization.Config{
 		Store: n.db, Connections: connections, Now: now, Logger: n.logger,
 	})
+	n.streams = live.NewService(live.Config{Source: n.db})
+	n.watchers.metrics.WatchStreams(n.streams.Following)
 	n.handler, err = api.New(api.Dependencies{
 		Log: n.logger, Now: now, Ready: n.db.Ready, Draining: n.draining.Load, Version: versionName(), HealthOnly: !r.api,
-		Observe: n.metrics.Request, Metrics: n.metricsHere(c),
+		Observe: n.watchers.metrics.Request, Metrics: n.metricsHere(c), Traces: n.watchers.traces,
 		CORSOrigins:       c.CORSOrigins,
 		RequestsPerMinute: c.RequestsPerMinute, FailuresPerMinute: c.FailedAuthenticationsPerMinute, TrustedProxies: c.TrustedProxies,
 		Authenticator: n.authenticator(c.OIDC), Tokens: n.db, Accounts: n.db, AccountService: n.accounts,
 		Integrations: n.db, IntegrationService: connections,
 		Organizations: n.db, OrganizationService: n.organizations,
 		Mappings: n.db, MappingService: mapping.NewService(n.db, connections),
-		Events: n.db, Keys: n.db,
+		Events: n.db, Streams: n.streams, Keys: n.db,
 		Syncs: n.db, SyncService: orgsync.NewService(orgsync.ServiceConfig{
 			Syncs: n.db, Refreshes: n.db, Releases: n.db, Reads: n.db, Connections: connections, Starter: n.jobs, Now: now, Logger: n.logger,
-			Observe: n.metrics.Run,
+			Observe: n.watchers.metrics.Run,
 		}),
 	})
 	return err

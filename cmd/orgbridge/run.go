@@ -26,7 +26,8 @@ type action func(ctx context.Context, in invocation) error
 type invocation struct {
 	config   config.Config
 	operands []string
-	json     bool // data is printed as JSON
+	json     bool                // data is printed as JSON
+	getenv   func(string) string // for what others than us have named
 	stdout   io.Writer
 	stderr   io.Writer
 }

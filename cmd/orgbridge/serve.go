@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/orgbridge/orgbridge/internal/config"
-	"github.com/orgbridge/orgbridge/internal/metrics"
 )
 
 func (p program) serve() *cobra.Command {
@@ -44,13 +43,12 @@ func serve(ctx context.Context, in invocation, r roles) error {
 		return err
 	}
 	logger := newLogger(in)
-	counted := metrics.New(versionName(), logger)
-	closeMetrics, err := serveMetrics(ctx, in.config.MetricsAddr, counted, logger)
+	w, unwatch, err := newWatchers(ctx, in, logger)
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	defer closeMetrics()
-	n, err := newNode(ctx, in.config, r, logger, counted)
+	defer unwatch()
+	n, err := newNode(ctx, in.config, r, logger, w)
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}

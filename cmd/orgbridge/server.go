@@ -67,6 +67,9 @@ func (n *node) serve(ctx context.Context, listener net.Listener, started func() 
 	if n.people != nil {
 		go n.people.Warm(base)
 	}
+	telling, stopTelling := context.WithCancel(base)
+	var teller sync.WaitGroup
+	teller.Go(func() { n.db.TellChanges(telling) })
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(api.Listener(listener)) }()
 	n.logger.InfoContext(ctx, "listening", "address", "http://"+listener.Addr().String())
@@ -81,16 +84,21 @@ func (n *node) serve(ctx context.Context, listener net.Listener, started func() 
 		case <-ctx.Done():
 		}
 	}
-	if !n.drain(ctx, server, cut) {
+	ended := n.drain(ctx, server, cut)
+	stopTelling()
+	teller.Wait()
+	if !ended {
 		return err // something still uses the database, and closing would wait for it
 	}
 	return errors.Join(err, n.db.Close())
 }
 
-// drain ends the process's work: it is not ready any more, soon takes no new requests, and jobs hand back at once what they have begun. It
-// tells whether all has ended within the grace time; the rest is cut off, and found by the sweep of another process or the next start.
+// drain ends the process's work: it is not ready any more, ends streams, soon takes no new requests, and jobs hand back at once what they
+// have begun. It tells whether all has ended within the grace time; the rest is cut off, and found by the sweep of another process or the
+// next start.
 func (n *node) drain(ctx context.Context, server *http.Server, cut context.CancelFunc) bool {
 	n.draining.Store(true)
+	n.streams.Close()
 	n.logger.InfoContext(ctx, "ending")
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 	defer cancel()

@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
 	"github.com/google/go-cmp/cmp"
@@ -33,7 +36,7 @@ func newOrigin(t *testing.T) string {
 // asks calls a function of the page and returns what its promise gives.
 func asks[T any](b *browser, function string, args ...any) T {
 	b.t.Helper()
-	text, err := json.Marshal(args)
+	text, err := json.Marshal(append([]any{}, args...))
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -87,6 +90,53 @@ func TestSinglePageAppOfAnotherOriginPlaysTheGuide(t *testing.T) {
 	if waits.Code != "quota-exceeded" || waits.RetryAfter < 1 {
 		t.Errorf("beyond the limit the page read %+v", waits)
 	}
+}
+
+// documented is what the documentation has frontends do to show the progress of a sync, on a server.
+func documented(t *testing.T, server *e2e.Server) string {
+	t.Helper()
+	text, err := os.ReadFile("../../docs/frontend.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, code, _ := strings.Cut(string(text), "```js\nconst api = ")
+	code, _, found := strings.Cut("const api = "+code, "```")
+	here := strings.Replace(code, "https://orgbridge.example.com", server.Address, 1)
+	if !found || here == code {
+		t.Fatal("the documentation follows no sync")
+	}
+	return here
+}
+
+// TestPageShowsTheProgressOfASyncWithoutAskingAgain has the node end while a page follows a sync, and another one go on in its place.
+func TestPageShowsTheProgressOfASyncWithoutAskingAgain(t *testing.T) {
+	t.Parallel()
+	b := newBrowser(t)
+	origin := newOrigin(t)
+	s := e2e.NewSite(t, storetest.SQLiteURL(t)).With("ORGBRIDGE_CORS_ORIGINS=" + origin)
+	s.Fill(1200)
+	s.Slow(1, 1500*time.Millisecond) // so long that its arrival is told
+	s.Slow(2, time.Minute)
+	token := s.NewAccount()
+	server := s.Serve()
+	sync := server.Client(token).Connect().ID
+
+	b.do(chromedp.Navigate(origin))
+	asks[any](b, "showProgress", documented(t, server), token, map[string]string{"id": sync})
+	type page struct {
+		Shown string
+		Asked []string
+	}
+	bar := func() page { return asks[page](b, "shownProgress") }
+	e2e.Eventually(t, e2e.Patience, "the first page to be shown", func() bool { return bar().Shown == "progress running 1000 of 1200" })
+	if asked := bar().Asked; !slices.Equal(asked, []string{"/api/v1/syncs/" + sync + "/events"}) {
+		t.Errorf("the page asked for %q", asked)
+	}
+	e2e.Terminated(t, server)
+	s.Fast()
+	s.With("ORGBRIDGE_ADDR=" + strings.TrimPrefix(server.Address, "http://")).Serve()
+	e2e.Eventually(t, e2e.Patience, "the end to be shown", func() bool { return strings.HasPrefix(bar().Shown, "ended succeeded") })
+	b.keep("progress.png")
 }
 
 func TestPageOfAnOriginThatIsNotListedIsRefused(t *testing.T) {

@@ -90,7 +90,7 @@ func (c *Contract) Check(sent *http.Request, a Answer) error {
 			return fmt.Errorf("served, although the document does not allow it: %w", err)
 		}
 	}
-	return checkAnswer(input, sent.Method, a)
+	return c.checkAnswer(input, sent.Method, a)
 }
 
 // asDocumented is the request in the form in which the document knows it: HEAD, which is answered like GET, is a GET, and parameters
@@ -107,12 +107,15 @@ func asDocumented(sent *http.Request) *http.Request {
 }
 
 // checkAnswer compares the answer with what the operation describes.
-func checkAnswer(input *openapi3filter.RequestValidationInput, method string, a Answer) error {
+func (c *Contract) checkAnswer(input *openapi3filter.RequestValidationInput, method string, a Answer) error {
 	described := input.Route.Operation.Responses.Status(a.Status)
 	if described == nil {
 		return fmt.Errorf("status %d is not described", a.Status)
 	}
 	bodiless := method == http.MethodHead || len(described.Value.Content) == 0
+	if described.Value.Content[streamMediaType] != nil && !bodiless {
+		return c.checkStream(input.Route.Operation.OperationID, a)
+	}
 	if bodiless && a.Body != "" && method != http.MethodHead { // it is the server that leaves it out
 		return errors.New("no body is described")
 	}

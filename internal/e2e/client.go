@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"maps"
 	"net/http"
@@ -61,8 +62,21 @@ func (c Client) Try(ctx context.Context, method, path string, body any) (answer 
 	}
 	defer response.Body.Close()
 	answer = Answer{Status: response.StatusCode, Header: response.Header}
-	answer.Body, err = io.ReadAll(response.Body)
+	answer.Body, err = ReadSome(response)
 	return answer, err
+}
+
+// ReadSome reads the body of an answer. Of a stream, which may have no end, it reads what comes first.
+func ReadSome(answer *http.Response) ([]byte, error) {
+	if answer.Header.Get("Content-Type") != "text/event-stream" {
+		return io.ReadAll(answer.Body)
+	}
+	first := make([]byte, 64<<10)
+	n, err := answer.Body.Read(first)
+	if n == 0 && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	return first[:n], nil
 }
 
 // Do sends a request that must be answered and returns the status and the body.

@@ -14,6 +14,7 @@ import (
 	"github.com/orgbridge/orgbridge/internal/errs"
 	"github.com/orgbridge/orgbridge/internal/event"
 	"github.com/orgbridge/orgbridge/internal/failpoint"
+	"github.com/orgbridge/orgbridge/internal/observe"
 	"github.com/orgbridge/orgbridge/internal/seal"
 	"github.com/orgbridge/orgbridge/pkg/itglue"
 )
@@ -57,9 +58,13 @@ func NewService(c Config) *Service { return &Service{Config: c} }
 //
 // It answers [errs.AlreadyConnected], [errs.ITGlueKeyRejected] (with the param regionHint when another region accepts the key) or one
 // of the other IT Glue codes.
-func (s *Service) Connect(ctx context.Context, accountID string, by event.Actor, apiKey, region string) (Integration, error) {
+func (s *Service) Connect(
+	ctx context.Context, accountID string, by event.Actor, apiKey, region string,
+) (connected Integration, err error) {
 	ctx = failpoint.Mark(ctx, failpoint.Start, accountID)
-	_, err := s.Store.Integration(ctx, accountID)
+	ctx, span := observe.Start(ctx, "connect to IT Glue")
+	defer func() { span.End(err) }()
+	_, err = s.Store.Integration(ctx, accountID)
 	if err == nil {
 		return Integration{}, errs.New(errs.AlreadyConnected, "The account is already connected to IT Glue.")
 	}
@@ -96,7 +101,7 @@ func (s *Service) connect(
 
 func (s *Service) startSoon(ctx context.Context, accountID string, queued QueuedSync) {
 	if err := s.Starter.StartSoon(ctx, accountID, queued.ID, queued.Epoch); err != nil {
-		s.Logger.WarnContext(ctx, "sync left to the sweeper", "account", accountID, "sync", queued.ID, "error", err)
+		s.Logger.WarnContext(ctx, "sync left to the sweeper", "accountId", accountID, "syncId", queued.ID, "error", err)
 	}
 }
 

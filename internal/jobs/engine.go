@@ -91,7 +91,7 @@ func (c Config) river(j *Jobs) *river.Config {
 		return rc
 	}
 	rc.Workers = river.NewWorkers()
-	river.AddWorker(rc.Workers, &syncWorker{runner: c.Sync, pace: rate.NewLimiter(dailyPerSecond, 1)})
+	river.AddWorker(rc.Workers, &syncWorker{runner: c.Sync, pace: rate.NewLimiter(dailyPerSecond, 1), traces: c.Traces})
 	river.AddWorker(rc.Workers, &sweepWorker{store: c.Sweeps, nights: c.Nights, keys: c.Keys, enqueue: j.enqueue})
 
 	rc.Queues = map[string]river.QueueConfig{

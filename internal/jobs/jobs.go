@@ -12,6 +12,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/orgbridge/orgbridge/internal/observe"
 	"github.com/orgbridge/orgbridge/internal/orgsync"
 )
 
@@ -62,6 +63,8 @@ type Config struct {
 
 	Logger *slog.Logger
 	Now    func() time.Time
+	// Traces has syncs traced; it may be left out.
+	Traces observe.Traces
 }
 
 // Jobs enqueues background work and, if it is to, runs it.

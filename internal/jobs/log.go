@@ -2,11 +2,14 @@ package jobs
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
 	"strings"
 
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/rivertype"
+
+	"github.com/orgbridge/orgbridge/internal/observe"
 )
 
 // warnings lets pass what a person should know of: River speaks at length at the levels below, and calls it an error when Stop cuts
@@ -39,6 +42,9 @@ func (h warnings) WithGroup(name string) slog.Handler { return warnings{h.Handle
 type errorLog struct{ logger *slog.Logger }
 
 func (l errorLog) HandleError(ctx context.Context, job *rivertype.JobRow, err error) *river.ErrorHandlerResult {
+	var about syncArgs
+	_ = json.Unmarshal(job.EncodedArgs, &about) // of a sweep it is nothing
+	ctx = observe.With(ctx, observe.AccountID, about.AccountID, observe.SyncID, about.SyncID)
 	l.logger.ErrorContext(ctx, "job failed", "kind", job.Kind, "job", job.ID, "error", err)
 	return nil
 }

@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/orgbridge/orgbridge/internal/failpoint"
+	"github.com/orgbridge/orgbridge/internal/observe"
 	"github.com/orgbridge/orgbridge/internal/orgsync"
 )
 
@@ -59,16 +61,21 @@ type syncWorker struct {
 
 	runner Runner
 	pace   *rate.Limiter // of daily syncs
+	traces observe.Traces
 }
 
 func (*syncWorker) Timeout(*river.Job[syncArgs]) time.Duration { return syncTimeout }
 
-func (w *syncWorker) Work(ctx context.Context, job *river.Job[syncArgs]) error {
+func (w *syncWorker) Work(ctx context.Context, job *river.Job[syncArgs]) (err error) {
 	if job.Queue == dailyQueue {
 		if err := w.pace.Wait(ctx); err != nil {
 			return err
 		}
 	}
+	var asked observe.Origin
+	_ = json.Unmarshal(job.Metadata, &asked) // of an older version it has none
+	ctx, span := w.traces.Job(ctx, asked, "sync", "orgbridge.account.id", job.Args.AccountID, "orgbridge.sync.id", job.Args.SyncID)
+	defer func() { span.End(err) }()
 	return w.runner.Run(ctx, orgsync.Fence{AccountID: job.Args.AccountID, SyncID: job.Args.SyncID, Epoch: job.Args.Epoch})
 }
 
@@ -115,9 +122,13 @@ func (j *Jobs) insert(ctx context.Context, queue string, args []syncArgs) ([]*ri
 	if len(args) == 0 {
 		return nil, nil
 	}
+	asked, err := json.Marshal(observe.OriginOf(ctx))
+	if err != nil {
+		return nil, fmt.Errorf("enqueue syncs: %w", err)
+	}
 	params := make([]river.InsertManyParams, len(args))
 	for i := range args {
-		params[i] = river.InsertManyParams{Args: args[i], InsertOpts: &river.InsertOpts{Queue: queue}}
+		params[i] = river.InsertManyParams{Args: args[i], InsertOpts: &river.InsertOpts{Queue: queue, Metadata: asked}}
 	}
 	if err := failpoint.Hit(ctx, failpoint.Before, "enqueue syncs"); err != nil {
 		return nil, fmt.Errorf("enqueue syncs: %w", err)

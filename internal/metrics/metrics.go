@@ -61,7 +61,8 @@ func (m *Metrics) Handler() http.Handler { return m.handler }
 func (m *Metrics) countRequests() {
 	m.requests = counter("http_requests_total", "Requests answered, by the pattern of the path and the class of the status.",
 		"method", "route", "status")
-	m.requestTime = histogram("http_request_duration_seconds", "How long requests took, from the headers to the end of the answer.",
+	m.requestTime = histogram("http_request_duration_seconds",
+		"How long requests took, from the headers to the end of the answer, or to the beginning of a stream.",
 		[]float64{.002, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60}, "method", "route")
 }
 

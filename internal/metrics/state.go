@@ -132,6 +132,13 @@ func (read connections) Collect(to chan<- prometheus.Metric) {
 	to <- count(description("database_wait_seconds_total", "How long connections were waited for."), now.Waited.Seconds())
 }
 
+// WatchStreams has the number of streams that are open read whenever metrics are asked for.
+func (m *Metrics) WatchStreams(read func() int) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Namespace: namespace, Name: "streams", Help: "Streams of events that clients follow at the moment.",
+	}, func() float64 { return float64(read()) }))
+}
+
 func description(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc(prometheus.BuildFQName(namespace, "", name), help, labels, nil)
 }

@@ -10,6 +10,7 @@ import (
 
 const (
 	jsonMediaType    = "application/json"
+	streamMediaType  = "text/event-stream"
 	problemMediaType = "application/problem+json"
 	// problemSchema is how every failure is answered.
 	problemSchema = "Problem"
@@ -17,7 +18,7 @@ const (
 	unauthenticated = "Unauthenticated"
 )
 
-// setMediaTypes puts failures under the media type of problems, and everything else under that of JSON.
+// setMediaTypes puts failures under the media type of problems, and everything else under that of JSON, but for streams.
 func setMediaTypes(doc *openapi3.T) error {
 	for _, op := range operations(doc) {
 		if op.RequestBody != nil {
@@ -25,6 +26,9 @@ func setMediaTypes(doc *openapi3.T) error {
 		}
 		for code, answer := range op.Responses.Map() {
 			mediaType := jsonMediaType
+			if answer.Value.Content[streamMediaType] != nil {
+				mediaType = streamMediaType
+			}
 			if status, err := strconv.Atoi(code); err != nil || status >= http.StatusBadRequest {
 				mediaType = problemMediaType
 			}

@@ -101,7 +101,11 @@ func mediaOf(op *openapi3.Operation, status string) *openapi3.MediaType {
 	if op == nil || op.Responses.Value(status) == nil {
 		return nil
 	}
-	return op.Responses.Value(status).Value.Content[jsonMediaType]
+	content := op.Responses.Value(status).Value.Content
+	if content[streamMediaType] != nil {
+		return content[streamMediaType]
+	}
+	return content[jsonMediaType]
 }
 
 var (

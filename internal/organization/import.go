@@ -230,6 +230,6 @@ func (im *importing) failure(ctx context.Context, item Item, err error) *errs.Er
 		return failure
 	}
 	im.Logger.ErrorContext(ctx, "an item of an import failed",
-		"account", im.accountID, "itglueOrganization", item.ITGlueID, "error", err)
+		"accountId", im.accountID, "itglueOrganizationId", item.ITGlueID, "error", err)
 	return errs.New(errs.Internal, "Something went wrong with this item.")
 }

@@ -107,7 +107,7 @@ func (n *Nights) Start(ctx context.Context, accountIDs []string) (started []Fenc
 		f, begun, err := n.store.StartDaily(failpoint.Mark(ctx, failpoint.Night, accountID), accountID, uuid.Must(uuid.NewV7()).String())
 		switch {
 		case err != nil:
-			n.logger.ErrorContext(ctx, "daily sync not started", "account", accountID, "error", err)
+			n.logger.ErrorContext(ctx, "daily sync not started", "accountId", accountID, "error", err)
 		case begun:
 			started = append(started, f)
 		}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/orgbridge/orgbridge/internal/errs"
 	"github.com/orgbridge/orgbridge/internal/integration"
+	"github.com/orgbridge/orgbridge/internal/observe"
 	"github.com/orgbridge/orgbridge/pkg/itglue"
 )
 
@@ -16,7 +17,9 @@ const maxDirectory = 1_000_000
 const maxListings = 2
 
 // list takes a complete listing of the directory, or answers [errs.ITGlueListingIncomplete].
-func (r *run) list(ctx context.Context, client *itglue.Client, before state) ([]integration.DirectoryEntry, error) {
+func (r *run) list(ctx context.Context, client *itglue.Client, before state) (entries []integration.DirectoryEntry, err error) {
+	ctx, span := observe.Start(ctx, "list the IT Glue organizations")
+	defer func() { span.End(err) }()
 	var fault string
 	for range maxListings {
 		var taken listing
@@ -38,7 +41,7 @@ func (r *run) list(ctx context.Context, client *itglue.Client, before state) ([]
 		if fault = taken.fault(); fault == "" {
 			return taken.entries, nil
 		}
-		r.Logger.WarnContext(ctx, "incomplete listing", "account", r.fence.AccountID, "sync", r.fence.SyncID, "fault", fault)
+		r.Logger.WarnContext(ctx, "incomplete listing", "accountId", r.fence.AccountID, "syncId", r.fence.SyncID, "fault", fault)
 	}
 	return nil, errs.New(errs.ITGlueListingIncomplete, "IT Glue's list of organizations was not complete: %s. Nothing was changed.", fault)
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/orgbridge/orgbridge/internal/failpoint"
 	"github.com/orgbridge/orgbridge/internal/integration"
 	"github.com/orgbridge/orgbridge/internal/mapping"
+	"github.com/orgbridge/orgbridge/internal/observe"
 	"github.com/orgbridge/orgbridge/pkg/itglue"
 )
 
@@ -75,6 +76,7 @@ func NewRunner(c RunnerConfig) *Runner {
 // that the outcome could not be recorded; the sync is then taken over once its lease has run out.
 func (r *Runner) Run(ctx context.Context, f Fence) error {
 	ctx = failpoint.Mark(ctx, failpoint.Run, f.AccountID)
+	ctx = observe.With(ctx, observe.AccountID, f.AccountID, observe.SyncID, f.SyncID)
 	claimed, err := r.Syncs.ClaimSync(ctx, f, r.Lease)
 	if errs.Is(err, errs.Fenced) {
 		return nil // done, cancelled or somebody else's
@@ -93,10 +95,10 @@ func (r *Runner) Run(ctx context.Context, f Fence) error {
 	}
 	r.Observe(ran.recorded(err, r.Now().Sub(began)))
 	if errs.Is(err, errs.Fenced) {
-		r.Logger.InfoContext(ctx, "sync lost its owner", "account", f.AccountID, "sync", f.SyncID, "epoch", f.Epoch)
+		r.Logger.InfoContext(ctx, "sync lost its owner", "accountId", f.AccountID, "syncId", f.SyncID, "epoch", f.Epoch)
 		return nil
 	}
-	r.Logger.DebugContext(ctx, "sync ran", "account", f.AccountID, "sync", f.SyncID, "took", r.Now().Sub(began))
+	r.Logger.DebugContext(ctx, "sync ran", "accountId", f.AccountID, "syncId", f.SyncID, "took", r.Now().Sub(began))
 	return err
 }
 
@@ -129,7 +131,7 @@ func (r *Runner) finish(ctx context.Context, f Fence, o Outcome) error {
 	if err := r.record(ctx, func(ctx context.Context) error { return r.Syncs.FinishSync(ctx, f, o) }); err != nil {
 		return err
 	}
-	r.Logger.InfoContext(ctx, "sync ended", "account", f.AccountID, "sync", f.SyncID, "status", o.Status,
+	r.Logger.InfoContext(ctx, "sync ended", "accountId", f.AccountID, "syncId", f.SyncID, "status", o.Status,
 		"listed", o.Counts.Listed, "unchanged", o.Counts.Unchanged)
 	return nil
 }
@@ -144,14 +146,14 @@ func (r *Runner) fail(ctx context.Context, f Fence, s Sync, err error, cutOff bo
 		d = decideFailure(s.Attempt, r.Now().Sub(s.waitingSince()), err)
 	}
 	if d.requeue {
-		r.Logger.WarnContext(ctx, "sync handed back", "account", f.AccountID, "sync", f.SyncID, "after", d.delay, "error", err)
+		r.Logger.WarnContext(ctx, "sync handed back", "accountId", f.AccountID, "syncId", f.SyncID, "after", d.delay, "error", err)
 		return RunHandedBack, r.handBack(ctx, f, d)
 	}
 	level := slog.LevelWarn // IT Glue's, or its key's
 	if d.failure.Code == errs.Internal {
 		level = slog.LevelError
 	}
-	r.Logger.Log(ctx, level, "sync failed", "account", f.AccountID, "sync", f.SyncID, "error", err)
+	r.Logger.Log(ctx, level, "sync failed", "accountId", f.AccountID, "syncId", f.SyncID, "error", err)
 	o := Outcome{Status: Failed, Failure: d.failure, Credentials: d.credentials, Progress: s.Progress}
 	if s.ReleasedAt != nil { // what is left of the removals waits for a person again
 		o.Status, o.Counts = Held, s.Counts
@@ -236,8 +238,10 @@ func (r *run) do(ctx context.Context) (Outcome, error) {
 }
 
 // settle does what the plan says.
-func (r *run) settle(ctx context.Context, plan Plan, before state, entries []integration.DirectoryEntry) (Outcome, error) {
-	outcome := r.outcome(plan, before)
+func (r *run) settle(ctx context.Context, plan Plan, before state, entries []integration.DirectoryEntry) (outcome Outcome, err error) {
+	ctx, span := observe.Start(ctx, "apply the plan")
+	defer func() { span.End(err) }()
+	outcome = r.outcome(plan, before)
 	if len(entries) > 0 || !plan.Held {
 		if err := r.writeDirectory(ctx, before, entries); err != nil {
 			return Outcome{}, err

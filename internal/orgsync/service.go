@@ -13,6 +13,7 @@ import (
 	"github.com/orgbridge/orgbridge/internal/failpoint"
 	"github.com/orgbridge/orgbridge/internal/integration"
 	"github.com/orgbridge/orgbridge/internal/mapping"
+	"github.com/orgbridge/orgbridge/internal/observe"
 	"github.com/orgbridge/orgbridge/pkg/itglue"
 )
 
@@ -59,6 +60,8 @@ func NewService(c ServiceConfig) *Service {
 // Start begins a sync, or returns the account's queued or running one with started false. It answers [errs.NotConnected].
 func (s *Service) Start(ctx context.Context, accountID string, kind Kind, by event.Actor) (stored Sync, started bool, err error) {
 	ctx = failpoint.Mark(ctx, failpoint.Start, accountID)
+	ctx, span := observe.Start(ctx, "start a sync")
+	defer func() { span.End(err) }()
 	in, err := s.Reads.Integration(ctx, accountID)
 	if err != nil {
 		return Sync{}, false, err
@@ -85,7 +88,7 @@ func (s *Service) Release(ctx context.Context, accountID, syncID string, by even
 
 func (s *Service) startSoon(ctx context.Context, queued Sync) {
 	if err := s.Starter.StartSoon(ctx, queued.AccountID, queued.ID, queued.Epoch); err != nil {
-		s.Logger.WarnContext(ctx, "sync left to the sweeper", "account", queued.AccountID, "sync", queued.ID, "error", err)
+		s.Logger.WarnContext(ctx, "sync left to the sweeper", "accountId", queued.AccountID, "syncId", queued.ID, "error", err)
 	}
 }
 
@@ -102,6 +105,8 @@ func (s *Service) newSync(in integration.Integration, kind Kind, by event.Actor)
 // It answers [errs.NotFound], [errs.NotConnected], [errs.NotMapped], [errs.Conflict] when the mapping or the connection was changed
 // during the read, or an IT Glue code; then nothing was changed.
 func (s *Service) Refresh(ctx context.Context, accountID, organizationID string, by event.Actor) (row mapping.Row, err error) {
+	ctx, span := observe.Start(ctx, "refresh an organization")
+	defer func() { span.End(err) }()
 	state, err := s.Refreshes.OrganizationState(ctx, accountID, organizationID)
 	if err != nil {
 		return mapping.Row{}, err

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -200,7 +201,7 @@ func (r *canaryRun) panics(server *e2e.Server, panicking customer) {
 	}
 	r.ask(c, http.MethodPost, "/integrations/itglue/connect", connect)
 	e2e.Eventually(r.t, e2e.Patience, "the panic of the sync", func() bool {
-		return strings.Contains(server.Out.String(), `msg="sync handed back" account=`+panicking.accountID)
+		return strings.Contains(server.Out.String(), `msg="sync handed back" accountId=`+panicking.accountID)
 	})
 }
 
@@ -257,14 +258,15 @@ func keysetSecrets(t *testing.T, file string) (secrets []securitytest.Canary) {
 
 // TestAPI8KeysAndTokensAreNowhereInTheClear runs the program with debug logs through all that has to do with keys, and searches all that it
 // leaves behind: the files of SQLite or a dump of PostgreSQL, with events, jobs and kept answers; what it logged and printed, panics and
-// the stacks of all goroutines among it; and every answer.
+// the stacks of all goroutines among it; its metrics and traces; and every answer.
 func TestAPI8KeysAndTokensAreNowhereInTheClear(t *testing.T) {
 	t.Parallel()
 	e2e.OnEachEngine(t, func(t *testing.T, s *e2e.Site) {
 		t.Helper()
 		plan := filepath.Join(t.TempDir(), "plan")
-		r := &canaryRun{t: t, said: map[string][]byte{}, Site: s.Using(e2e.Build{Tags: "failpoints"}).With(
-			"ORGBRIDGE_LOG_LEVEL=debug", "ORGBRIDGE_FAILPOINTS="+plan, "ORGBRIDGE_REQUESTS_PER_MINUTE=0", "GOTRACEBACK=all")}
+		traces := e2e.ReceiveTraces(t)
+		r := &canaryRun{t: t, said: map[string][]byte{}, Site: s.Using(e2e.Build{Tags: "failpoints"}).With(append(traces.Env(),
+			"ORGBRIDGE_LOG_LEVEL=debug", "ORGBRIDGE_FAILPOINTS="+plan, "ORGBRIDGE_REQUESTS_PER_MINUTE=0", "GOTRACEBACK=all")...)}
 		for _, key := range []string{firstKey, secondKey} {
 			e2e.Call[any](r.Sim, http.MethodPost, "/_sim/keys", map[string]string{"key": key}, http.StatusNoContent)
 		}
@@ -291,6 +293,7 @@ func TestAPI8KeysAndTokensAreNowhereInTheClear(t *testing.T) {
 		r.everything(c)
 		r.everything(server.Client(panicking.token))
 		r.refusedStarts()
+		r.watched(server, traces)
 		database := faulttest.OpenDatabase(t, s.Database)
 		for name, content := range database.Dump(t) { // with what SQLite has in its log
 			r.keep(name+" while the server runs", content)
@@ -308,6 +311,23 @@ func TestAPI8KeysAndTokensAreNowhereInTheClear(t *testing.T) {
 		faulttest.Figuref(t, "canary keys, tokens and keysets outside of their ciphertext", "0 in %d places of %d KiB", places, bytes>>10)
 		r.control(database)
 	})
+}
+
+// watched keeps what operators see: metrics, and traces of all that was done.
+func (r *canaryRun) watched(server *e2e.Server, traces *e2e.Traces) {
+	r.t.Helper()
+	token := r.CLI("token", "create", "--role", "operator", "--name", "metrics")
+	r.secrets = append(r.secrets, securitytest.NewCanary("token", token[12:]))
+	operator := e2e.Client{T: r.t, Base: server.Address, Token: token}
+	if status := r.ask(operator, http.MethodGet, "/metrics", nil); status != http.StatusOK {
+		r.t.Errorf("GET /metrics: status %d", status)
+	}
+	e2e.Eventually(r.t, e2e.Patience, "the traces of syncs", func() bool {
+		return slices.ContainsFunc(traces.Spans(), func(s e2e.Span) bool { return s.Name == "IT Glue: list organizations" })
+	})
+	for _, raw := range traces.Raw() {
+		r.keep("the traces", raw)
+	}
 }
 
 // customer is an account with an admin's token.

@@ -134,6 +134,9 @@ func (d drawing) headers(op operation, h http.Header) {
 }
 
 func (d drawing) header(name string) string {
+	if name == "Last-Event-ID" {
+		return pick(d.rt, "0", "1", "7", strings.Repeat("A", 24), "999999999")
+	}
 	if name == "Idempotency-Key" {
 		return fmt.Sprint("key-", rapid.IntRange(0, 500).Draw(d.rt, "key"))
 	}

@@ -144,7 +144,7 @@ func (f *Fuzzer) send(ctx context.Context, r request) (contract.Answer, error) {
 		return contract.Answer{}, err
 	}
 	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
+	body, err := e2e.ReadSome(response)
 	return contract.Answer{Status: response.StatusCode, Header: response.Header, Body: string(body)}, err
 }
 

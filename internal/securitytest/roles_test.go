@@ -2,7 +2,6 @@ package securitytest_test
 
 import (
 	"fmt"
-	"io"
 	"maps"
 	"net/http"
 	"net/url"
@@ -78,7 +77,7 @@ func (g *gate) ask(caller, method, path, body string, headers ...string) e2e.Ans
 		g.t.Fatal(err)
 	}
 	defer response.Body.Close()
-	text, err := io.ReadAll(response.Body)
+	text, err := e2e.ReadSome(response)
 	if err != nil {
 		g.t.Fatal(err)
 	}

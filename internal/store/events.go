@@ -207,7 +207,11 @@ func eventsOf(tx *gorm.DB, accountID string, f event.Filter, before int64) ([]ev
 	}
 	all := convert(rows, eventRow.event)
 	for action := range chosenActions(f) {
-		changed, err := changeEvents(tx, accountID, f, action, before)
+		q := changed(tx, accountID, f, action)
+		if before >= 0 {
+			q = q.Where("c.event < ?", before)
+		}
+		changed, err := changeEvents(q.Order("c.event DESC").Limit(f.Limit+1), action)
 		if err != nil {
 			return nil, err
 		}
@@ -264,13 +268,10 @@ type changeEventRow struct {
 	RequestedBySubject   *string
 }
 
-func changeEvents(tx *gorm.DB, accountID string, f event.Filter, action orgsync.Action, before int64) ([]event.Event, error) {
-	q := requested(changed(tx, accountID, f, action), action)
-	if before >= 0 {
-		q = q.Where("c.event < ?", before)
-	}
+// changeEvents reads the events that applied changes of one action are.
+func changeEvents(changes *gorm.DB, action orgsync.Action) ([]event.Event, error) {
 	var rows []changeEventRow
-	err := q.Order("c.event DESC").Limit(f.Limit + 1).Find(&rows).Error
+	err := requested(changes, action).Find(&rows).Error
 	return convert(rows, changeEventRow.event), err
 }
 

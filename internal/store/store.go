@@ -64,6 +64,7 @@ type Store struct {
 	writers chan struct{}
 	// broken says that SQLite could not write to its disk, and has not since.
 	broken atomic.Bool
+	wakes  wakes
 
 	nodesClock bool      // decides what is due
 	opened     time.Time // by the monotonic clock, which nobody sets

@@ -11,6 +11,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/orgbridge/orgbridge/internal/failpoint"
+	"github.com/orgbridge/orgbridge/internal/observe"
 )
 
 const (
@@ -65,6 +66,7 @@ func (s *Store) inTx(ctx context.Context, whose scope, operation string, fn func
 	if err := s.admitted(ctx, operation, fn); err != nil {
 		return err
 	}
+	s.wakes.note(whose.account)
 	return failure(ctx, operation, failpoint.Hit(ctx, failpoint.After, operation))
 }
 
@@ -94,9 +96,11 @@ func (s *Store) enter(ctx context.Context) (leave func(), err error) {
 }
 
 // unit does work on one connection. Before it runs again it waits a little, so that those who were in each other's way are not again.
-func (s *Store) unit(ctx context.Context, operation string, work func(conn *gorm.DB) error) error {
+func (s *Store) unit(ctx context.Context, operation string, work func(conn *gorm.DB) error) (err error) {
+	ctx, span := observe.Call(ctx, "database: "+operation)
+	defer func() { span.End(err) }()
 	for attempt := 1; ; attempt++ {
-		err := s.onConnection(ctx, work)
+		err = s.onConnection(ctx, work)
 		s.learn(err)
 		if attempt == attempts || !mayRunAgain(err) || !pause(ctx, attempt) {
 			return failure(ctx, operation, err)

@@ -80,6 +80,29 @@ async function hurry(base, token, most) {
   return { code: "none", retryAfter: 0 };
 }
 
+// Shows a sync in a progress bar, with code that tells showProgress of it.
+function showProgress(code, token, sync) {
+  const bar = document.body.appendChild(document.createElement("progress"));
+  const label = document.body.appendChild(document.createElement("output"));
+  const show = ({ status, progress }) => {
+    bar.max = progress.total;
+    bar.value = progress.done;
+    label.value = `${status === "queued" || status === "running" ? "progress" : "ended"} ${status} ${bar.value} of ${bar.max}`;
+  };
+  const send = window.fetch;
+  window.asked = [];
+  window.fetch = (url, options) => {
+    window.asked.push(new URL(url).pathname);
+    return send(url, options);
+  };
+  new Function("token", "sync", "showProgress", code)(token, sync, show);
+}
+
+// What the bar shows, and what the page has asked for.
+function shownProgress() {
+  return { shown: document.querySelector("output").value, asked: window.asked };
+}
+
 // What becomes of each attempt of a page whose origin is not listed.
 async function intrude(base, token) {
   const call = client(base, token);

@@ -1,0 +1,184 @@
+// Package live has those who follow what happens in an account wait for it: until something may have changed, until it is time for a sign
+// of life, or until the process ends.
+package live
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/orgbridge/orgbridge/internal/errs"
+)
+
+const (
+	// DefaultHeartbeat is below the time after which proxies close a connection on which nothing happens.
+	DefaultHeartbeat = 15 * time.Second
+	// DefaultPerCaller and DefaultInAll are how many streams a node has for one caller and for all.
+	DefaultPerCaller = 50
+	DefaultInAll     = 1000
+
+	// lookEvery is how often a follower looks by himself while he is told of changes, and lookOften while he is not.
+	lookEvery = 10 * time.Second
+	lookOften = time.Second
+
+	// tryAgain is how long who is refused should wait.
+	tryAgain = 10 * time.Second
+)
+
+// Source tells of changes.
+type Source interface {
+	// Watch returns a channel that is sent to when something of the account may have changed, until stop is called.
+	Watch(accountID string) (changed <-chan struct{}, stop func())
+	// Prompt tells whether watchers are told of changes at once.
+	Prompt() bool
+}
+
+// Config is how a service works. What is left out is as the defaults say.
+type Config struct {
+	Source    Source
+	Heartbeat time.Duration
+	PerCaller int
+	InAll     int
+}
+
+// Service admits followers, and ends them all.
+type Service struct {
+	c      Config
+	closed chan struct{}
+
+	mu       sync.Mutex
+	byCaller map[string]int
+	inAll    int
+}
+
+// NewService returns a service on the source.
+func NewService(c Config) *Service {
+	if c.Heartbeat == 0 {
+		c.Heartbeat = DefaultHeartbeat
+	}
+	if c.PerCaller == 0 {
+		c.PerCaller = DefaultPerCaller
+	}
+	if c.InAll == 0 {
+		c.InAll = DefaultInAll
+	}
+	return &Service{c: c, closed: make(chan struct{}), byCaller: map[string]int{}}
+}
+
+// Close ends all followers, and admits no more. It is called once.
+func (s *Service) Close() { close(s.closed) }
+
+// Watch admits one who follows an account, until the watcher is closed. It answers [errs.QuotaExceeded] when the caller has too many
+// already, and [errs.Unavailable] when the process has, or is about to end.
+func (s *Service) Watch(accountID, caller string) (*Watcher, error) {
+	select {
+	case <-s.closed:
+		return nil, errs.New(errs.Unavailable, "This node is about to end. Follow on another one.")
+	default:
+	}
+	if err := s.admit(caller); err != nil {
+		return nil, err
+	}
+	changed, stop := s.c.Source.Watch(accountID)
+	return &Watcher{service: s, caller: caller, changed: changed, stop: stop, beat: time.NewTicker(s.c.Heartbeat)}, nil
+}
+
+func (s *Service) admit(caller string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.byCaller[caller] >= s.c.PerCaller:
+		return errs.New(errs.QuotaExceeded, "This token follows %d streams already, which is the most. Close one of them.", s.c.PerCaller).
+			After(tryAgain)
+	case s.inAll >= s.c.InAll:
+		return errs.New(errs.Unavailable, "This node has as many streams as it can.").After(tryAgain)
+	}
+	s.byCaller[caller]++
+	s.inAll++
+	return nil
+}
+
+func (s *Service) leave(caller string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.inAll--
+	s.byCaller[caller]--
+	if s.byCaller[caller] == 0 {
+		delete(s.byCaller, caller)
+	}
+}
+
+// Following is how many follow at the moment.
+func (s *Service) Following() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.inAll
+}
+
+// Signal is what a follower has waited for.
+type Signal int
+
+const (
+	// Ended says that nothing more is to come.
+	Ended Signal = iota
+	// Changed says that something may have changed.
+	Changed
+	// Heartbeat says that it is time for a sign of life.
+	Heartbeat
+)
+
+// Watcher is one who follows.
+type Watcher struct {
+	service *Service
+	caller  string
+	changed <-chan struct{}
+	stop    func()
+	beat    *time.Ticker
+}
+
+// Patience is how long a client may take to read what it is sent.
+func (w *Watcher) Patience() time.Duration { return w.service.c.Heartbeat }
+
+// Wait returns when there is something to do. It is [Ended] when ctx or the process ends.
+func (w *Watcher) Wait(ctx context.Context) Signal {
+	if w.Ended(ctx) {
+		return Ended
+	}
+	every := lookOften
+	if w.service.c.Source.Prompt() {
+		every = lookEvery
+	}
+	look := time.NewTimer(every)
+	defer look.Stop()
+	select {
+	case <-w.service.closed:
+		return Ended
+	case <-ctx.Done():
+		return Ended
+	case <-w.changed:
+		return Changed
+	case <-look.C:
+		return Changed
+	case <-w.beat.C:
+		return Heartbeat
+	}
+}
+
+// Ended tells whether ctx or the process ends.
+func (w *Watcher) Ended(ctx context.Context) bool {
+	select {
+	case <-w.service.closed:
+		return true
+	case <-ctx.Done():
+		return true
+	default:
+		return false
+	}
+}
+
+// Close ends the following.
+func (w *Watcher) Close() {
+	w.stop()
+	w.beat.Stop()
+	w.service.leave(w.caller)
+}
