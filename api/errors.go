@@ -240,10 +240,11 @@ func (p *problems) setHeaders(h http.Header, e *errs.Error, a answer) {
 // record logs the cause of a failure once. Failures of the client's own making are told to the client only, and a client that went
 // away is no failure.
 func (p *problems) record(c echo.Context, public *errs.Error, err error) {
+	c.Set(failureKey, string(public.Code))
 	ctx := c.Request().Context()
 	level := slog.LevelDebug
 	switch {
-	case errors.Is(ctx.Err(), context.Canceled):
+	case errors.Is(whole(c).Err(), context.Canceled):
 	case public.Code == errs.Internal:
 		level = slog.LevelError
 	case p.answers[public.Code].status >= http.StatusInternalServerError:

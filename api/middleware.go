@@ -29,6 +29,7 @@ const (
 	requestIDKey = "requestId"
 	untimedKey   = "untimed"   // the request's context without maxTime
 	streamingKey = "streaming" // when a stream began to be answered
+	failureKey   = "failure"   // the code of the problem that was answered
 )
 
 // identify gives the request an id, the caller's own if it is harmless, and sets the headers that every answer carries. Handlers
@@ -54,21 +55,32 @@ func (*server) identify(next echo.HandlerFunc) echo.HandlerFunc {
 func (s *server) trace(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
-		ctx, span := s.Traces.Request(r.Context(), r.Header.Get("Traceparent"), r.Method+" "+routeOf(c))
+		method := methodOf(r)
+		ctx, span := s.Traces.Request(r.Context(), r.Header.Get("Traceparent"), method+" "+routeOf(c))
 		c.SetRequest(r.WithContext(ctx))
 		err := next(c)
 		status := c.Response().Status
-		span.Set("http.request.method", r.Method)
+		span.Set("http.request.method", method)
 		span.Set("http.route", routeOf(c))
 		span.SetInt("http.response.status_code", status)
 		span.Set("orgbridge.request.id", requestID(c))
 		span.Set("orgbridge.account.id", accountID(c))
+		var failure string
 		if status >= http.StatusInternalServerError {
-			span.EndAs(string(errs.Internal))
-		} else {
-			span.EndAs("")
+			failure, _ = c.Get(failureKey).(string)
 		}
+		span.EndAs(failure)
 		return err
+	}
+}
+
+// methodOf is the method of a request, or what OpenTelemetry calls one that nobody knows: clients write there what they like.
+func methodOf(r *http.Request) string {
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
+		return r.Method
+	default:
+		return "_OTHER"
 	}
 }
 
@@ -202,6 +214,14 @@ func limitTime(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
+// whole is the request's context without the limit of its time: it ends when the client goes away.
+func whole(c echo.Context) context.Context {
+	if ctx, ok := c.Get(untimedKey).(context.Context); ok {
+		return ctx
+	}
+	return c.Request().Context()
+}
+
 // acceptable refuses clients that say they can read none of the media types that the answer may have.
 func acceptable(next echo.HandlerFunc, mediaTypes ...string) echo.HandlerFunc {
 	return func(c echo.Context) error {
@@ -209,7 +229,7 @@ func acceptable(next echo.HandlerFunc, mediaTypes ...string) echo.HandlerFunc {
 		if accept == "" || slices.ContainsFunc(mediaTypes, func(offered string) bool { return accepts(accept, offered) }) {
 			return next(c)
 		}
-		return errs.New(errs.NotAcceptable, "Answers are %s.", strings.Join(mediaTypes, " or "))
+		return errs.New(errs.NotAcceptable, "The Accept header admits no media type that the answer could have.")
 	}
 }
 

@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,7 +35,8 @@ type wire struct {
 	took    chan time.Duration // until streams were answered, as it is observed at their ends
 }
 
-// newWire is a node on the database. Limits that are left out are those of the product, but for the heartbeat, which is 50 ms.
+// newWire is a node on the database. Limits that are left out are those of the product, but for the heartbeat, which is 50 ms, and the
+// patience, which is that of tests.
 func newWire(t *testing.T, db *store.Store, limits live.Config, change ...func(*http.Server)) *wire {
 	t.Helper()
 	w := &wire{auth: &countingAuthenticator{}, took: make(chan time.Duration, 1000)}
@@ -42,6 +44,7 @@ func newWire(t *testing.T, db *store.Store, limits live.Config, change ...func(*
 	if limits.Heartbeat == 0 {
 		limits.Heartbeat = 50 * time.Millisecond
 	}
+	limits.Patience = cmp.Or(limits.Patience, e2e.Patience)
 	w.streams = live.NewService(limits)
 	w.world = newWorldOn(t, db, func(d *api.Dependencies) {
 		d.Streams = w.streams
@@ -312,8 +315,8 @@ func TestAPI1StreamsOfOthersAreNotThere(t *testing.T) {
 // TestStreamOutlivesTheDeadlinesOfTheServer has a server whose requests and answers have to be whole in a moment.
 func TestStreamOutlivesTheDeadlinesOfTheServer(t *testing.T) {
 	t.Parallel()
-	const deadline = 100 * time.Millisecond
-	w := newWire(t, storetest.SQLite(t), live.Config{Heartbeat: deadline / 2}, func(s *http.Server) {
+	const deadline = time.Second
+	w := newWire(t, storetest.SQLite(t), live.Config{Heartbeat: deadline / 4}, func(s *http.Server) {
 		s.ReadTimeout, s.WriteTimeout, s.IdleTimeout = deadline, deadline, deadline
 	})
 	s := w.following(t, "")
@@ -347,6 +350,41 @@ func TestAPI2StreamEndsWithItsToken(t *testing.T) {
 			e2e.Eventually(t, e2e.Patience, "the stream to be given up", func() bool { return w.streams.Following() == 0 })
 		})
 	}
+}
+
+// TestAPI2StreamThatCatchesUpEndsWithItsToken has a client that reads a long history slowly, and never waits for anything new.
+func TestAPI2StreamThatCatchesUpEndsWithItsToken(t *testing.T) {
+	t.Parallel()
+	w := newWire(t, storetest.SQLite(t), live.Config{}, smallBuffers)
+	const events = 19001
+	w.history(t)
+	s := w.following(t, "0")
+	take(t, s, 1)
+	w.revoke(t, w.viewer)
+	<-time.After(200 * time.Millisecond) // four heartbeats
+	if n := ended(t, s); n >= events-1 {
+		t.Errorf("it told of all %d events", n)
+	}
+}
+
+// smallBuffers has a server soon wait for clients that do not read.
+func smallBuffers(s *http.Server) {
+	s.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
+		if tcp, ok := c.(*net.TCPConn); ok {
+			_ = tcp.SetWriteBuffer(4 << 10)
+		}
+		return ctx
+	}
+}
+
+// history gives the account 19,001 events more, of which the last one has the number 20,000.
+func (w *wire) history(t *testing.T) {
+	t.Helper()
+	account := w.call(t, "GET", "/me", "", 200).text(t, "account.id")
+	storetest.Exec(t, w.db, `WITH RECURSIVE n(i) AS (SELECT 1000 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)
+		INSERT INTO events (account_id, seq, type, at, detail) SELECT $1, i, 'organization.changed', '2026-01-02 03:04:05+00:00', $2 FROM n`,
+		account, strings.Repeat("x", 400))
+	storetest.Exec(t, w.db, "UPDATE accounts SET last_event = 20000 WHERE id = $1", account)
 }
 
 // revoke revokes the token with the secret.
@@ -406,7 +444,7 @@ func TestAPI4StreamsAreLimited(t *testing.T) {
 // TestAPI4StreamIsOneRequestOfTheQuota lets a token make three requests.
 func TestAPI4StreamIsOneRequestOfTheQuota(t *testing.T) {
 	t.Parallel()
-	streams := live.NewService(live.Config{Source: silent{}, Heartbeat: 10 * time.Millisecond})
+	streams := live.NewService(live.Config{Source: silent{}, Heartbeat: 10 * time.Millisecond, Patience: e2e.Patience})
 	s := newServer(t, func(d *api.Dependencies) { d.RequestsPerMinute, d.Streams = 3, streams; d.Now = noon })
 	server := httptest.NewServer(s)
 	defer server.Close()
@@ -461,19 +499,8 @@ func TestAPI4ClientThatDoesNotReadIsDropped(t *testing.T) {
 	t.Parallel()
 	db := storetest.SQLite(t)
 	telling(t, db)
-	w := newWire(t, db, live.Config{Heartbeat: 300 * time.Millisecond}, func(s *http.Server) {
-		s.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
-			if tcp, ok := c.(*net.TCPConn); ok {
-				_ = tcp.SetWriteBuffer(4 << 10)
-			}
-			return ctx
-		}
-	})
-	account := w.call(t, "GET", "/me", "", 200).text(t, "account.id")
-	storetest.Exec(t, db, `WITH RECURSIVE n(i) AS (SELECT 1000 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)
-		INSERT INTO events (account_id, seq, type, at, detail) SELECT $1, i, 'organization.changed', '2026-01-02 03:04:05+00:00', $2 FROM n`,
-		account, strings.Repeat("x", 400))
-	storetest.Exec(t, db, "UPDATE accounts SET last_event = 20000 WHERE id = $1", account)
+	w := newWire(t, db, live.Config{Patience: time.Second}, smallBuffers)
+	w.history(t)
 
 	dialer := net.Dialer{}
 	idle, err := dialer.DialContext(t.Context(), "tcp", w.server.Listener.Addr().String())

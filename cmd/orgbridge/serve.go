@@ -56,7 +56,7 @@ func serve(ctx context.Context, in invocation, r roles) error {
 }
 
 func listen(ctx context.Context, variable config.Variable, addr string) (net.Listener, error) {
-	var lc net.ListenConfig
+	lc := net.ListenConfig{Control: giveUpOnSilence}
 	listener, err := lc.Listen(ctx, "tcp", addr)
 	if err != nil {
 		return nil, fmt.Errorf("%s%s: %w", config.Prefix, variable, err)

@@ -4,8 +4,11 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/url"
+	"strings"
 	"time"
 
+	"github.com/go-logr/logr"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
@@ -25,6 +28,7 @@ func newTraces(ctx context.Context, getenv func(string) string, logger *slog.Log
 	if err != nil || !wanted {
 		return observe.Traces{}, func() {}, err
 	}
+	otel.SetLogger(logr.Discard()) // it quotes what it does not understand, and the headers are secret
 	exporter, err := otlptracehttp.New(ctx)
 	if err != nil {
 		return observe.Traces{}, nil, fmt.Errorf("set up traces: %w", err)
@@ -49,9 +53,10 @@ func newTraces(ctx context.Context, getenv func(string) string, logger *slog.Log
 	}, nil
 }
 
+// tracesWanted tells whether traces are to be sent. What the variables say that cannot be done is an error, which does not quote them.
 func tracesWanted(getenv func(string) string) (bool, error) {
-	endpoint := getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") + getenv("OTEL_EXPORTER_OTLP_ENDPOINT")
-	if endpoint == "" || getenv("OTEL_SDK_DISABLED") == "true" || getenv("OTEL_TRACES_EXPORTER") == "none" {
+	endpoints := []string{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"}
+	if getenv(endpoints[0])+getenv(endpoints[1]) == "" || getenv("OTEL_SDK_DISABLED") == "true" || getenv("OTEL_TRACES_EXPORTER") == "none" {
 		return false, nil
 	}
 	for variable, only := range map[string]string{
@@ -61,5 +66,29 @@ func tracesWanted(getenv func(string) string) (bool, error) {
 			return false, fmt.Errorf("%s must be %s", variable, only)
 		}
 	}
+	for _, variable := range endpoints {
+		if value := getenv(variable); value != "" && !isEndpoint(value) {
+			return false, fmt.Errorf("%s must be a URL, as http://127.0.0.1:4318 is", variable)
+		}
+	}
+	for _, variable := range []string{"OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS"} {
+		if value := getenv(variable); value != "" && !areHeaders(value) {
+			return false, fmt.Errorf("%s must be name=value pairs with commas between them", variable)
+		}
+	}
 	return true, nil
+}
+
+func isEndpoint(value string) bool {
+	u, err := url.Parse(value)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
+}
+
+func areHeaders(value string) bool {
+	for header := range strings.SplitSeq(value, ",") {
+		if name, _, ok := strings.Cut(header, "="); !ok || strings.TrimSpace(name) == "" {
+			return false
+		}
+	}
+	return true
 }

@@ -100,7 +100,7 @@ func wantLine(t *testing.T, log string, fields map[string]string) {
 		for key, value := range fields {
 			all = all && got[key] == value && strings.Count(line, fmt.Sprintf("%q:", key)) == 1
 		}
-		if all && got["accountId"] != "" {
+		if id, ok := got["accountId"].(string); all && ok && id != "" {
 			return
 		}
 	}
@@ -109,13 +109,23 @@ func wantLine(t *testing.T, log string, fields map[string]string) {
 
 func TestTracesThatCannotBeSentAsAskedForStopTheStart(t *testing.T) {
 	t.Parallel()
-	for variable, value := range map[string]string{
-		"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/json", "OTEL_TRACES_EXPORTER": "zipkin",
+	for variable, values := range map[string][]string{
+		"OTEL_EXPORTER_OTLP_PROTOCOL": {"grpc"}, "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": {"http/json"}, "OTEL_TRACES_EXPORTER": {"zipkin"},
+		"OTEL_EXPORTER_OTLP_ENDPOINT":       {"127.0.0.1:4318", "localhost:4318", "ftp://secret", "http://"},
+		"OTEL_EXPORTER_OTLP_HEADERS":        {"Authorization: Bearer secret", "=secret", "a=b,secret"},
+		"OTEL_EXPORTER_OTLP_TRACES_HEADERS": {"secret"},
 	} {
-		env := map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", variable: value}
-		if _, err := tracesWanted(func(name string) string { return env[name] }); err == nil || !strings.Contains(err.Error(), variable) {
-			t.Errorf("%s=%s: %v", variable, value, err)
+		for _, value := range values {
+			env := map[string]string{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://127.0.0.1:1", variable: value}
+			_, err := tracesWanted(func(name string) string { return env[name] })
+			if err == nil || !strings.Contains(err.Error(), variable) || strings.Contains(err.Error(), "secret") {
+				t.Errorf("%s=%s: %v", variable, value, err)
+			}
 		}
+	}
+	whole := map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "https://collector.example.com:4318/x", "OTEL_EXPORTER_OTLP_HEADERS": "a=b, c=d=e"}
+	if wanted, err := tracesWanted(func(name string) string { return whole[name] }); !wanted || err != nil {
+		t.Errorf("%v: %t, %v", whole, wanted, err)
 	}
 	for _, env := range []map[string]string{
 		{}, {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://x", "OTEL_SDK_DISABLED": "true"},

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -102,7 +103,7 @@ func (s *Stream) Next() (m Message, err error) {
 		value = strings.TrimPrefix(value, " ")
 		switch field {
 		case "id":
-			m.ID, s.LastID = value, value
+			m.ID = value
 		case "event":
 			m.Event = value
 		case "data":
@@ -113,6 +114,7 @@ func (s *Stream) Next() (m Message, err error) {
 				continue
 			}
 			if m != (Message{}) {
+				s.LastID = cmp.Or(m.ID, s.LastID)
 				return m, nil
 			}
 		}

@@ -61,7 +61,8 @@ const (
 	Fenced Code = "fenced"
 )
 
-// Field is one fault of a request. Exactly one of Pointer (RFC 6901, into the body) and Parameter (query) is set.
+// Field is one fault of a request. Exactly one of Pointer (RFC 6901, into the body) and Parameter (query or
+// header) is set.
 type Field struct {
 	Pointer   string
 	Parameter string

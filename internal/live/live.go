@@ -3,6 +3,7 @@
 package live
 
 import (
+	"cmp"
 	"context"
 	"sync"
 	"time"
@@ -13,9 +14,12 @@ import (
 const (
 	// DefaultHeartbeat is below the time after which proxies close a connection on which nothing happens.
 	DefaultHeartbeat = 15 * time.Second
-	// DefaultPerCaller and DefaultInAll are how many streams a node has for one caller and for all.
-	DefaultPerCaller = 50
-	DefaultInAll     = 1000
+	// DefaultPatience is how long a client may take to read what it is sent.
+	DefaultPatience = 15 * time.Second
+	// DefaultPerCaller, DefaultPerAccount and DefaultInAll are how many streams a node has for one caller, for one account and for all.
+	DefaultPerCaller  = 50
+	DefaultPerAccount = 250
+	DefaultInAll      = 1000
 
 	// lookEvery is how often a follower looks by himself while he is told of changes, and lookOften while he is not.
 	lookEvery = 10 * time.Second
@@ -35,10 +39,12 @@ type Source interface {
 
 // Config is how a service works. What is left out is as the defaults say.
 type Config struct {
-	Source    Source
-	Heartbeat time.Duration
-	PerCaller int
-	InAll     int
+	Source     Source
+	Heartbeat  time.Duration
+	Patience   time.Duration
+	PerCaller  int
+	PerAccount int
+	InAll      int
 }
 
 // Service admits followers, and ends them all.
@@ -46,65 +52,71 @@ type Service struct {
 	c      Config
 	closed chan struct{}
 
-	mu       sync.Mutex
-	byCaller map[string]int
-	inAll    int
+	mu        sync.Mutex
+	byCaller  map[string]int
+	byAccount map[string]int
+	inAll     int
 }
 
 // NewService returns a service on the source.
 func NewService(c Config) *Service {
-	if c.Heartbeat == 0 {
-		c.Heartbeat = DefaultHeartbeat
-	}
-	if c.PerCaller == 0 {
-		c.PerCaller = DefaultPerCaller
-	}
-	if c.InAll == 0 {
-		c.InAll = DefaultInAll
-	}
-	return &Service{c: c, closed: make(chan struct{}), byCaller: map[string]int{}}
+	c.Heartbeat = cmp.Or(c.Heartbeat, DefaultHeartbeat)
+	c.Patience = cmp.Or(c.Patience, DefaultPatience)
+	c.PerCaller = cmp.Or(c.PerCaller, DefaultPerCaller)
+	c.PerAccount = cmp.Or(c.PerAccount, DefaultPerAccount)
+	c.InAll = cmp.Or(c.InAll, DefaultInAll)
+	return &Service{c: c, closed: make(chan struct{}), byCaller: map[string]int{}, byAccount: map[string]int{}}
 }
 
 // Close ends all followers, and admits no more. It is called once.
 func (s *Service) Close() { close(s.closed) }
 
-// Watch admits one who follows an account, until the watcher is closed. It answers [errs.QuotaExceeded] when the caller has too many
-// already, and [errs.Unavailable] when the process has, or is about to end.
+// Watch admits one who follows an account, until the watcher is closed. It answers [errs.QuotaExceeded] when the caller or the account has
+// too many already, and [errs.Unavailable] when the process has, or is about to end.
 func (s *Service) Watch(accountID, caller string) (*Watcher, error) {
 	select {
 	case <-s.closed:
 		return nil, errs.New(errs.Unavailable, "This node is about to end. Follow on another one.")
 	default:
 	}
-	if err := s.admit(caller); err != nil {
+	if err := s.admit(accountID, caller); err != nil {
 		return nil, err
 	}
 	changed, stop := s.c.Source.Watch(accountID)
-	return &Watcher{service: s, caller: caller, changed: changed, stop: stop, beat: time.NewTicker(s.c.Heartbeat)}, nil
+	return &Watcher{service: s, accountID: accountID, caller: caller, changed: changed, stop: stop, beat: time.NewTicker(s.c.Heartbeat)}, nil
 }
 
-func (s *Service) admit(caller string) error {
+func (s *Service) admit(accountID, caller string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case s.byCaller[caller] >= s.c.PerCaller:
 		return errs.New(errs.QuotaExceeded, "This token follows %d streams already, which is the most. Close one of them.", s.c.PerCaller).
 			After(tryAgain)
+	case s.byAccount[accountID] >= s.c.PerAccount:
+		return errs.New(errs.QuotaExceeded, "The account follows %d streams of this node already, which is the most.", s.c.PerAccount).
+			After(tryAgain)
 	case s.inAll >= s.c.InAll:
 		return errs.New(errs.Unavailable, "This node has as many streams as it can.").After(tryAgain)
 	}
 	s.byCaller[caller]++
+	s.byAccount[accountID]++
 	s.inAll++
 	return nil
 }
 
-func (s *Service) leave(caller string) {
+func (s *Service) leave(accountID, caller string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.inAll--
-	s.byCaller[caller]--
-	if s.byCaller[caller] == 0 {
-		delete(s.byCaller, caller)
+	oneLess(s.byCaller, caller)
+	oneLess(s.byAccount, accountID)
+}
+
+func oneLess(counts map[string]int, of string) {
+	counts[of]--
+	if counts[of] == 0 {
+		delete(counts, of)
 	}
 }
 
@@ -129,15 +141,26 @@ const (
 
 // Watcher is one who follows.
 type Watcher struct {
-	service *Service
-	caller  string
-	changed <-chan struct{}
-	stop    func()
-	beat    *time.Ticker
+	service   *Service
+	accountID string
+	caller    string
+	changed   <-chan struct{}
+	stop      func()
+	beat      *time.Ticker
 }
 
 // Patience is how long a client may take to read what it is sent.
-func (w *Watcher) Patience() time.Duration { return w.service.c.Heartbeat }
+func (w *Watcher) Patience() time.Duration { return w.service.c.Patience }
+
+// Due tells whether it is time for a sign of life, for who does not wait. It tells so once.
+func (w *Watcher) Due() bool {
+	select {
+	case <-w.beat.C:
+		return true
+	default:
+		return false
+	}
+}
 
 // Wait returns when there is something to do. It is [Ended] when ctx or the process ends.
 func (w *Watcher) Wait(ctx context.Context) Signal {
@@ -180,5 +203,5 @@ func (w *Watcher) Ended(ctx context.Context) bool {
 func (w *Watcher) Close() {
 	w.stop()
 	w.beat.Stop()
-	w.service.leave(w.caller)
+	w.service.leave(w.accountID, w.caller)
 }

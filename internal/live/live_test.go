@@ -135,6 +135,41 @@ func TestChangeEndAndCloseAreNoticedAtOnce(t *testing.T) {
 	})
 }
 
+func TestFollowersOfAnAccountLeaveRoomForOthers(t *testing.T) {
+	t.Parallel()
+	service := live.NewService(live.Config{Source: newSource(), PerAccount: 2, InAll: 3})
+	first := watch(t, service, "a")
+	watch(t, service, "b")
+	if _, err := service.Watch("account", "c"); !errs.Is(err, errs.QuotaExceeded) {
+		t.Errorf("the third of an account: %v", err)
+	}
+	other, err := service.Watch("another account", "c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	other.Close()
+	first.Close()
+	watch(t, service, "c")
+}
+
+func TestWhoDoesNotWaitIsToldOfASignOfLifeOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		t.Helper()
+		w := watch(t, live.NewService(live.Config{Source: newSource()}), "me")
+		defer w.Close()
+		for range 3 {
+			if w.Due() {
+				t.Error("due too early")
+			}
+			<-time.After(live.DefaultHeartbeat)
+			if !w.Due() {
+				t.Error("not due in time")
+			}
+		}
+	})
+}
+
 func TestFollowersAreLimitedByCallerAndInAll(t *testing.T) {
 	t.Parallel()
 	service := live.NewService(live.Config{Source: newSource(), PerCaller: 2, InAll: 3})

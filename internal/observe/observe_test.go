@@ -38,7 +38,7 @@ func TestLinesTellWhatTheirContextKnowsOnce(t *testing.T) {
 
 func TestWithoutTracesNothingIsBegun(t *testing.T) {
 	t.Parallel()
-	ctx, request := observe.Traces{}.Request(t.Context(), "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00", "GET /")
+	ctx, request := observe.Traces{}.Request(t.Context(), "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "GET /")
 	_, step := observe.Start(ctx, "step")
 	step.End(errors.New("failed"))
 	request.EndAs("")

@@ -2,6 +2,7 @@ package observe
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -52,7 +53,13 @@ func (s Span) Set(key, value string) {
 func (s Span) SetInt(key string, value int) { s.span.SetAttributes(attribute.Int(key, value)) }
 
 // End ends the step; of an error it tells the code.
-func (s Span) End(err error) { s.EndAs(string(errs.CodeOf(err))) }
+func (s Span) End(err error) {
+	if errors.Is(err, context.Canceled) {
+		s.EndAs("cancelled")
+		return
+	}
+	s.EndAs(string(errs.CodeOf(err)))
+}
 
 // EndAs ends the step, which failed in this way unless that is nothing.
 func (s Span) EndAs(failure string) {
@@ -65,28 +72,38 @@ func (s Span) EndAs(failure string) {
 	s.span.End()
 }
 
+// Tell tells something of the step that ctx belongs to.
+func Tell(ctx context.Context, key, value string) { Span{trace.SpanFromContext(ctx)}.Set(key, value) }
+
+// Untraced leaves the trace of ctx: nothing that is done with what it returns is a step of it. Lines of the log go on to name it.
+func Untraced(ctx context.Context) context.Context {
+	if span := trace.SpanContextFromContext(ctx); span.IsSampled() {
+		ctx = With(ctx, traceID, span.TraceID().String())
+	}
+	return trace.ContextWithSpan(ctx, noop.Span{})
+}
+
 // Traces begins traces, or continues those of others. The zero value does neither.
 type Traces struct{ provider trace.TracerProvider }
 
 // NewTraces returns traces that go where the provider sends them.
 func NewTraces(p trace.TracerProvider) Traces { return Traces{p} }
 
-func (t Traces) tracer() trace.TracerProvider {
-	if t.provider == nil {
-		return noop.NewTracerProvider()
-	}
-	return t.provider
-}
-
 // Request begins the answer to a request, as part of the trace that its header traceparent names.
 func (t Traces) Request(ctx context.Context, parent, name string) (context.Context, Span) {
-	return start(within(ctx, parent), t.tracer(), name, trace.SpanKindServer, nil)
+	if t.provider == nil {
+		return ctx, Span{noop.Span{}}
+	}
+	return start(within(ctx, parent), t.provider, name, trace.SpanKindServer, nil)
 }
 
 // Job begins work that was asked for earlier, as part of the trace in which it was.
 func (t Traces) Job(ctx context.Context, asked Origin, name string, attributes ...string) (context.Context, Span) {
-	ctx = With(within(ctx, asked.Traceparent), RequestID, asked.RequestID)
-	return start(ctx, t.tracer(), name, trace.SpanKindConsumer, attributes)
+	ctx = With(ctx, RequestID, asked.RequestID)
+	if t.provider == nil {
+		return ctx, Span{noop.Span{}}
+	}
+	return start(within(ctx, asked.Traceparent), t.provider, name, trace.SpanKindConsumer, attributes)
 }
 
 func within(ctx context.Context, parent string) context.Context {

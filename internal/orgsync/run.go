@@ -93,7 +93,9 @@ func (r *Runner) Run(ctx context.Context, f Fence) error {
 		claimed.Progress = outcome.Progress
 		ran.Outcome, err = r.fail(ctx, f, claimed, err, ctx.Err() != nil)
 	}
-	r.Observe(ran.recorded(err, r.Now().Sub(began)))
+	ran = ran.recorded(err, r.Now().Sub(began))
+	r.Observe(ran)
+	observe.Tell(ctx, "orgbridge.sync.outcome", string(ran.Outcome))
 	if errs.Is(err, errs.Fenced) {
 		r.Logger.InfoContext(ctx, "sync lost its owner", "accountId", f.AccountID, "syncId", f.SyncID, "epoch", f.Epoch)
 		return nil

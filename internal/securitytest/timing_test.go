@@ -21,8 +21,11 @@ func TestAPI1TheTimeOfARefusalTellsNothing(t *testing.T) {
 		them := server.Client(theirs)
 		for path, id := range map[string]string{"/organizations/": them.AddOrganization("Contoso", "contoso.com"), "/tokens/": newToken(them, "viewer").ID} {
 			// A tell is there each time; a machine that is busy with something else is not.
-			const bar, tries = 1.3, 4
-			var ratio float64
+			const tries = 4
+			bar, ratio := 1.3, 0.0
+			if securitytest.Long() {
+				bar = 1.1
+			}
 			for range tries {
 				if ratio = ratioOfTimes(t, server.Client(ours), path+id, path+"01890000-0000-7000-8000-000000000000"); ratio < bar && ratio > 1/bar {
 					break

@@ -200,17 +200,15 @@ func (s *Store) listen(ctx context.Context) error {
 		return fmt.Errorf("listen: %w", err)
 	}
 	for {
-		if err := s.notify(ctx, []string{""}); err != nil {
-			return fmt.Errorf("speak: %w", err)
-		}
-		if err := s.heard(ctx, conn); err != nil {
+		spoken := s.notify(ctx, []string{""}) == nil // else all connections are taken, which says nothing of this one
+		if err := s.heard(ctx, conn, spoken); err != nil {
 			return err
 		}
 	}
 }
 
-// heard wakes watchers for a while. That nothing at all is heard in it is an error.
-func (s *Store) heard(ctx context.Context, conn *pgx.Conn) error {
+// heard wakes watchers for a while. That nothing at all is heard in it, although this node has spoken, is an error.
+func (s *Store) heard(ctx context.Context, conn *pgx.Conn, spoken bool) error {
 	during, cancel := context.WithTimeout(ctx, hearEvery)
 	defer cancel()
 	nothing := true
@@ -219,7 +217,7 @@ func (s *Store) heard(ctx context.Context, conn *pgx.Conn) error {
 		switch {
 		case err != nil && during.Err() == nil, ctx.Err() != nil:
 			return err
-		case err != nil && nothing:
+		case err != nil && nothing && spoken:
 			return errors.New("what this node told itself did not arrive: is there a pooler between?")
 		case err != nil:
 			return nil // the time is over

@@ -78,10 +78,13 @@ func TestWatchersAreWokenByWhatChangesInTheirAccount(t *testing.T) {
 		woken(t, second, "a fact")
 		stopSecond()
 		drain(second)
+		quiet(first)
 		f := startClaimed(t, s, mine, orgsync.Manual)
 		woken(t, first, "the start of a sync")
+		quiet(first)
 		ok(t, s.Heartbeat(t.Context(), f, orgsync.DefaultLease, orgsync.Progress{Phase: orgsync.Listing, Done: 1}))
 		woken(t, first, "its progress")
+		quiet(first)
 		ok(t, s.FinishSync(t.Context(), f, orgsync.Outcome{Status: orgsync.Succeeded}))
 		woken(t, first, "its end")
 		stopFirst()
@@ -89,6 +92,17 @@ func TestWatchersAreWokenByWhatChangesInTheirAccount(t *testing.T) {
 			t.Error("woken after it has stopped")
 		}
 	})
+}
+
+// quiet waits until nothing more is told of what was done before.
+func quiet(changed <-chan struct{}) {
+	for {
+		select {
+		case <-changed:
+		case <-time.After(500 * time.Millisecond): // is told ten times a second
+			return
+		}
+	}
 }
 
 func drain(all ...<-chan struct{}) (n int) {
