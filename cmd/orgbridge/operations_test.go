@@ -2,6 +2,7 @@ package main
 
 import (
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,7 +11,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/orgbridge/orgbridge/internal/e2e"
+	"github.com/orgbridge/orgbridge/internal/faulttest"
 	"github.com/orgbridge/orgbridge/internal/store/storetest"
 )
 
@@ -115,6 +119,48 @@ func TestManualOnPostgres(t *testing.T) {
 	works(t, s.With("ORGBRIDGE_DATABASE_URL="+restored), token)
 	if secret, err := os.ReadFile(filepath.Join(o.dir, "prometheus.token")); err != nil || !strings.HasPrefix(string(secret), "orgb_") {
 		t.Errorf("the token for Prometheus: %q, %v", secret, err)
+	}
+}
+
+// TestAPI1ALoginThatDoesNotOwnTheTablesServesAndCannotTakeTheFenceDown sets PostgreSQL up with two logins as the manual says.
+func TestAPI1ALoginThatDoesNotOwnTheTablesServesAndCannotTakeTheFenceDown(t *testing.T) {
+	t.Parallel()
+	owner := storetest.EmptyPostgresURL(t)
+	address, err := url.Parse(owner)
+	if err != nil {
+		t.Fatal(err)
+	}
+	login := "nodes_" + strings.TrimPrefix(address.Path, "/")
+	address.User = url.UserPassword(login, "secret")
+	superuser := faulttest.OpenDatabase(t, storetest.Superuser(t, owner))
+	superuser.Run(t, "CREATE ROLE "+login+" LOGIN PASSWORD 'secret'")
+	t.Cleanup(func() {
+		superuser.Run(t, "DROP OWNED BY "+login)
+		superuser.Run(t, "DROP ROLE "+login)
+	})
+
+	s := e2e.NewSite(t, owner).With("ORGBRIDGE_DATABASE_URL=" + address.String())
+	o := newOperator(t, s, "OWNER_DATABASE_URL="+owner, "ORGBRIDGE_LOGIN="+login)
+	o.env = append(o.env, "PATH="+filepath.Dir(storetest.Tool(t, "psql"))+string(os.PathListSeparator)+o.path())
+	o.follow("A login that does not own the tables")
+	works(t, s, mapped(t, s))
+
+	nodes, err := pgx.Connect(t.Context(), address.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nodes.Close(t.Context())
+	var seen int
+	if err := nodes.QueryRow(t.Context(), "SELECT count(*) FROM organizations").Scan(&seen); err != nil || seen != 0 {
+		t.Errorf("without an account it sees %d organizations, %v", seen, err)
+	}
+	for _, attempt := range []string{
+		"ALTER TABLE organizations DISABLE ROW LEVEL SECURITY", "ALTER TABLE organizations NO FORCE ROW LEVEL SECURITY",
+		"DROP TABLE organizations", "TRUNCATE organizations", "CREATE TABLE mine ()", "SET row_security = off; SELECT * FROM organizations",
+	} {
+		if _, err := nodes.Exec(t.Context(), attempt); err == nil {
+			t.Errorf("%s is allowed", attempt)
+		}
 	}
 }
 
