@@ -164,6 +164,29 @@ func TestAPI1ALoginThatDoesNotOwnTheTablesServesAndCannotTakeTheFenceDown(t *tes
 	}
 }
 
+// TestComposeMakesALoginThatTheFenceHolds runs what compose.yaml has the image of PostgreSQL run on a new database.
+func TestComposeMakesALoginThatTheFenceHolds(t *testing.T) {
+	t.Parallel()
+	address, err := url.Parse(storetest.NewServer(t).URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	database := strings.TrimPrefix(address.Path, "/")
+	script := exec.CommandContext(t.Context(), "sh", "-eu", "../../compose-login.sh")
+	script.Env = append(os.Environ(), "PATH="+filepath.Dir(storetest.Tool(t, "psql"))+string(os.PathListSeparator)+os.Getenv("PATH"),
+		"PGHOST="+address.Hostname(), "PGPORT="+address.Port(), "POSTGRES_USER=postgres", "POSTGRES_DB="+database, "ORGBRIDGE_PASSWORD=it's")
+	if out, err := script.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	address.User = url.UserPassword("orgbridge", "it's")
+	s := e2e.NewSite(t, address.String())
+	works(t, s, mapped(t, s))
+	server := s.Serve()
+	if out := server.Out.String(); strings.Contains(out, "level=WARN") {
+		t.Errorf("it warns: %s", out)
+	}
+}
+
 // path is the last one that the environment names.
 func (o operator) path() (path string) {
 	for _, v := range o.env {
