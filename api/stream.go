@@ -80,7 +80,9 @@ func (s *server) stream(c echo.Context, next feed) error {
 		if watcher.Ended(ctx) {
 			return nil
 		}
-		if news, at, err = next(ctx); err != nil {
+		news = nil
+		watcher.Read(ctx, func() { news, at, err = next(ctx) })
+		if err != nil {
 			return err
 		}
 	}

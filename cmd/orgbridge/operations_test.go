@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -92,6 +93,12 @@ func TestManualOnSQLite(t *testing.T) {
 	o := newOperator(t, s)
 	o.dir = dir
 	token := mapped(t, s)
+	server := s.Serve()
+	server.Client(token).AddOrganization("Last before the end", "last.example.com")
+	server.End(syscall.SIGKILL) // leaves what was written last beside the database
+	if _, err := os.Stat(filepath.Join(dir, "orgbridge.db-wal")); err != nil {
+		t.Fatal(err)
+	}
 	o.follow("Back up SQLite")
 	for _, file := range []string{"orgbridge.db", "orgbridge.db.keyset.json"} {
 		if err := os.WriteFile(filepath.Join(dir, file), []byte("damaged"), 0o600); err != nil {
@@ -99,6 +106,11 @@ func TestManualOnSQLite(t *testing.T) {
 		}
 	}
 	o.follow("Restore SQLite")
+	server = s.Serve()
+	if n := len(e2e.All[e2e.OrganizationView](server.Client(token), "/organizations")); n != 2 {
+		t.Errorf("%d organizations were restored", n)
+	}
+	e2e.Terminated(t, server)
 	works(t, s, token)
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -55,28 +56,42 @@ func newTraces(ctx context.Context, getenv func(string) string, logger *slog.Log
 
 // tracesWanted tells whether traces are to be sent. What the variables say that cannot be done is an error, which does not quote them.
 func tracesWanted(getenv func(string) string) (bool, error) {
-	endpoints := []string{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"}
-	if getenv(endpoints[0])+getenv(endpoints[1]) == "" || getenv("OTEL_SDK_DISABLED") == "true" || getenv("OTEL_TRACES_EXPORTER") == "none" {
+	const endpoint, headers = "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_HEADERS"
+	const itsEndpoint, itsHeaders = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_HEADERS"
+	off := strings.EqualFold(getenv("OTEL_SDK_DISABLED"), "true") || getenv("OTEL_TRACES_EXPORTER") == "none"
+	if off || getenv(endpoint)+getenv(itsEndpoint) == "" {
 		return false, nil
 	}
-	for variable, only := range map[string]string{
-		"OTEL_TRACES_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/protobuf",
+	protocol := "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"
+	if getenv(protocol) == "" {
+		protocol = "OTEL_EXPORTER_OTLP_PROTOCOL"
+	}
+	is := func(only string) func(string) bool { return func(value string) bool { return value == only } }
+	const address, pairs, size = "a URL such as http://127.0.0.1:4318", "name=value pairs with commas between", "a number from 1 to 1000000"
+	for _, rule := range []struct {
+		variable string
+		holds    func(value string) bool
+		must     string
+	}{
+		{"OTEL_TRACES_EXPORTER", is("otlp"), "otlp"},
+		{protocol, is("http/protobuf"), "http/protobuf"},
+		{endpoint, isEndpoint, address},
+		{itsEndpoint, isEndpoint, address},
+		{headers, areHeaders, pairs},
+		{itsHeaders, areHeaders, pairs},
+		{"OTEL_BSP_MAX_QUEUE_SIZE", isSize, size},
+		{"OTEL_BSP_MAX_EXPORT_BATCH_SIZE", isSize, size},
 	} {
-		if value := getenv(variable); value != "" && value != only {
-			return false, fmt.Errorf("%s must be %s", variable, only)
-		}
-	}
-	for _, variable := range endpoints {
-		if value := getenv(variable); value != "" && !isEndpoint(value) {
-			return false, fmt.Errorf("%s must be a URL, as http://127.0.0.1:4318 is", variable)
-		}
-	}
-	for _, variable := range []string{"OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS"} {
-		if value := getenv(variable); value != "" && !areHeaders(value) {
-			return false, fmt.Errorf("%s must be name=value pairs with commas between them", variable)
+		if value := getenv(rule.variable); value != "" && !rule.holds(value) {
+			return false, fmt.Errorf("%s must be %s", rule.variable, rule.must)
 		}
 	}
 	return true, nil
+}
+
+func isSize(value string) bool {
+	n, err := strconv.Atoi(value)
+	return err == nil && n >= 1 && n <= 1_000_000
 }
 
 func isEndpoint(value string) bool {

@@ -111,7 +111,9 @@ func TestTracesThatCannotBeSentAsAskedForStopTheStart(t *testing.T) {
 	t.Parallel()
 	for variable, values := range map[string][]string{
 		"OTEL_EXPORTER_OTLP_PROTOCOL": {"grpc"}, "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": {"http/json"}, "OTEL_TRACES_EXPORTER": {"zipkin"},
-		"OTEL_EXPORTER_OTLP_ENDPOINT":       {"127.0.0.1:4318", "localhost:4318", "ftp://secret", "http://"},
+		"OTEL_EXPORTER_OTLP_ENDPOINT":       {"127.0.0.1:4318", "localhost:4318", "ftp://secret", "http://", " ", "%%%secret"},
+		"OTEL_BSP_MAX_QUEUE_SIZE":           {"-5", "0", "100000000000000", "many"},
+		"OTEL_BSP_MAX_EXPORT_BATCH_SIZE":    {"-1"},
 		"OTEL_EXPORTER_OTLP_HEADERS":        {"Authorization: Bearer secret", "=secret", "a=b,secret"},
 		"OTEL_EXPORTER_OTLP_TRACES_HEADERS": {"secret"},
 	} {
@@ -123,12 +125,15 @@ func TestTracesThatCannotBeSentAsAskedForStopTheStart(t *testing.T) {
 			}
 		}
 	}
-	whole := map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "https://collector.example.com:4318/x", "OTEL_EXPORTER_OTLP_HEADERS": "a=b, c=d=e"}
+	whole := map[string]string{
+		"OTEL_EXPORTER_OTLP_ENDPOINT": "https://collector.example.com:4318/x", "OTEL_EXPORTER_OTLP_HEADERS": "a=b, c=d=e",
+		"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/protobuf", "OTEL_BSP_MAX_QUEUE_SIZE": "100",
+	}
 	if wanted, err := tracesWanted(func(name string) string { return whole[name] }); !wanted || err != nil {
 		t.Errorf("%v: %t, %v", whole, wanted, err)
 	}
 	for _, env := range []map[string]string{
-		{}, {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://x", "OTEL_SDK_DISABLED": "true"},
+		{}, {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://x", "OTEL_SDK_DISABLED": "TRUE"},
 		{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://x", "OTEL_TRACES_EXPORTER": "none"},
 	} {
 		if wanted, err := tracesWanted(func(name string) string { return env[name] }); wanted || err != nil {

@@ -103,7 +103,7 @@ func (c Config) river(j *Jobs) *river.Config {
 	if c.Pool != nil {
 		rc.Queues[syncQueue] = river.QueueConfig{MaxWorkers: c.MaxWorkers, FetchPollInterval: syncPollPostgres}
 	}
-	rc.ErrorHandler = errorLog{logger}
+	rc.ErrorHandler = errorLog{c.Logger}
 	// River gives up jobs of kinds that it does not know when they run for longer than this. They are those of a newer version.
 	rc.RescueStuckJobsAfter = syncTimeout
 	rc.CancelledJobRetentionPeriod = retention

@@ -12,8 +12,8 @@ import (
 	"github.com/orgbridge/orgbridge/internal/observe"
 )
 
-// warnings lets pass what a person should know of: River speaks at length at the levels below, and calls it an error when Stop cuts
-// off what it is doing.
+// warnings lets pass what a person should know of: River speaks at length at the levels below. It calls it an error when Stop cuts off
+// what it is doing, which is none, and whenever the database is away, which is not the program's; a panic is.
 type warnings struct{ slog.Handler }
 
 func (h warnings) Handle(ctx context.Context, r slog.Record) error {
@@ -24,6 +24,9 @@ func (h warnings) Handle(ctx context.Context, r slog.Record) error {
 	})
 	if cutOff {
 		return nil
+	}
+	if r.Level == slog.LevelError && !strings.Contains(r.Message, "panic") {
+		r.Level = slog.LevelWarn
 	}
 	return h.Handler.Handle(ctx, r)
 }

@@ -20,6 +20,9 @@ const (
 	DefaultPerCaller  = 50
 	DefaultPerAccount = 250
 	DefaultInAll      = 1000
+	// DefaultReaders is how many followers of a node may read at the same time: a part of its connections to the database, so that
+	// the requests of others find some when much happens where many follow.
+	DefaultReaders = 4
 
 	// lookEvery is how often a follower looks by himself while he is told of changes, and lookOften while he is not.
 	lookEvery = 10 * time.Second
@@ -45,12 +48,15 @@ type Config struct {
 	PerCaller  int
 	PerAccount int
 	InAll      int
+	Readers    int
 }
 
 // Service admits followers, and ends them all.
 type Service struct {
 	c      Config
 	closed chan struct{}
+	// readers holds one for each follower who reads.
+	readers chan struct{}
 
 	mu        sync.Mutex
 	byCaller  map[string]int
@@ -65,7 +71,10 @@ func NewService(c Config) *Service {
 	c.PerCaller = cmp.Or(c.PerCaller, DefaultPerCaller)
 	c.PerAccount = cmp.Or(c.PerAccount, DefaultPerAccount)
 	c.InAll = cmp.Or(c.InAll, DefaultInAll)
-	return &Service{c: c, closed: make(chan struct{}), byCaller: map[string]int{}, byAccount: map[string]int{}}
+	c.Readers = cmp.Or(c.Readers, DefaultReaders)
+	return &Service{
+		c: c, closed: make(chan struct{}), readers: make(chan struct{}, c.Readers), byCaller: map[string]int{}, byAccount: map[string]int{},
+	}
 }
 
 // Close ends all followers, and admits no more. It is called once.
@@ -184,6 +193,17 @@ func (w *Watcher) Wait(ctx context.Context) Signal {
 		return Changed
 	case <-w.beat.C:
 		return Heartbeat
+	}
+}
+
+// Read lets the follower read when it is his turn. It does not when ctx or the process ends before.
+func (w *Watcher) Read(ctx context.Context, read func()) {
+	select {
+	case w.service.readers <- struct{}{}:
+		defer func() { <-w.service.readers }()
+		read()
+	case <-ctx.Done():
+	case <-w.service.closed:
 	}
 }
 

@@ -152,6 +152,39 @@ func TestFollowersOfAnAccountLeaveRoomForOthers(t *testing.T) {
 	watch(t, service, "c")
 }
 
+func TestNoMoreFollowersReadAtTheSameTimeThanMay(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		t.Helper()
+		service := live.NewService(live.Config{Source: newSource(), Readers: 2})
+		release := make(chan struct{})
+		var reading atomic.Int32
+		for range 5 {
+			w := watch(t, service, "me")
+			t.Cleanup(w.Close)
+			go w.Read(t.Context(), func() {
+				reading.Add(1)
+				<-release
+			})
+		}
+		synctest.Wait()
+		if n := reading.Load(); n != 2 {
+			t.Errorf("%d read at the same time", n)
+		}
+		gone, cancel := context.WithCancel(t.Context())
+		cancel()
+		w := watch(t, service, "me")
+		defer w.Close()
+		w.Read(gone, func() { t.Error("who has gone reads") })
+		close(release)
+		synctest.Wait()
+		if n := reading.Load(); n != 5 {
+			t.Errorf("%d have read", n)
+		}
+		service.Close()
+	})
+}
+
 func TestWhoDoesNotWaitIsToldOfASignOfLifeOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

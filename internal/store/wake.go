@@ -224,6 +224,7 @@ func (s *Store) heard(ctx context.Context, conn *pgx.Conn, spoken bool) error {
 		}
 		nothing = false
 		if !s.wakes.prompt.Swap(true) {
+			s.log.InfoContext(ctx, "hears of changes on other nodes")
 			s.wakes.wakeAll() // something may have been missed
 		}
 		s.wakes.wake(told.Payload)
