@@ -150,7 +150,7 @@ func TestAPI10BodiesAreCapped(t *testing.T) {
 func TestDeadlines(t *testing.T) {
 	t.Parallel()
 
-	short := func(c *itglue.Config) { c.RequestTimeout, c.MaxAttempts = 100*time.Millisecond, 2 }
+	short := func(c *itglue.Config) { c.RequestTimeout, c.MaxAttempts = time.Second, 2 }
 
 	for name, fault := range map[string]itgluetest.Fault{
 		"NoFirstByte": {Kind: itgluetest.FaultDelay, Delay: time.Hour},
@@ -177,7 +177,7 @@ func TestDeadlines(t *testing.T) {
 		b := setup(t, 1)
 		b.server.Inject(itgluetest.Fault{Kind: itgluetest.FaultDelay, Delay: time.Hour})
 
-		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 		defer cancel()
 
 		_, _, err := list(ctx, b.client)

@@ -44,7 +44,7 @@ func TestEveryAttemptIsWatched(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	limiter.Backoff(20 * time.Millisecond)
+	limiter.Backoff(500 * time.Millisecond)
 	if _, err := client.CountOrganizations(t.Context()); err != nil {
 		t.Fatal(err)
 	}
