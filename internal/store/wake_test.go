@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/orgbridge/orgbridge/internal/e2e"
 	"github.com/orgbridge/orgbridge/internal/event"
 	"github.com/orgbridge/orgbridge/internal/orgsync"
 	"github.com/orgbridge/orgbridge/internal/store"
@@ -23,23 +24,8 @@ func telling(t *testing.T, s *store.Store) (stop func()) {
 		teller.Wait()
 	}
 	t.Cleanup(stop)
-	eventually(t, "the store to be told of changes", s.Prompt)
+	e2e.Eventually(t, e2e.Patience, "the store to be told of changes", s.Prompt)
 	return stop
-}
-
-func eventually(t *testing.T, what string, yes func() bool) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	ticker := time.NewTicker(10 * time.Millisecond)
-	defer ticker.Stop()
-	for !yes() {
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
-			t.Fatalf("waited in vain for %s", what)
-		}
-	}
 }
 
 func woken(t *testing.T, changed <-chan struct{}, by string) {
@@ -62,7 +48,7 @@ func TestWatchersAreWokenByWhatChangesInTheirAccount(t *testing.T) {
 		second, stopSecond := s.Watch(mine)
 		theirs, stopTheirs := s.Watch(other)
 		defer stopTheirs()
-		eventually(t, "what the accounts were made with to be told", func() bool {
+		e2e.Eventually(t, e2e.Patience, "what the accounts were made with to be told", func() bool {
 			storetest.Organization(t, s, other, "Contoso")
 			select {
 			case <-theirs:
@@ -174,10 +160,10 @@ func TestANodeThatHearsNothingLooksForItself(t *testing.T) {
 	const listener = "FROM pg_stat_activity WHERE datname = current_database() AND query = 'LISTEN orgbridge_changes'"
 	same(t, storetest.Value[int](t, s, "SELECT count(*) "+listener), 1)
 	storetest.Exec(t, s, "SELECT pg_terminate_backend(pid) "+listener)
-	eventually(t, "the node to notice", func() bool { return !s.Prompt() })
+	e2e.Eventually(t, e2e.Patience, "the node to notice", func() bool { return !s.Prompt() })
 	storetest.Organization(t, s, id, "Contoso")
 	woken(t, changed, "its own node, which needs nobody else to tell it")
-	eventually(t, "the node to hear again", s.Prompt)
+	e2e.Eventually(t, e2e.Patience, "the node to hear again", s.Prompt)
 	woken(t, changed, "the connection: something may have been missed")
 	_, _, err := s.EventsAfter(t.Context(), id, 0, 10)
 	ok(t, err)
