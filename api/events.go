@@ -83,7 +83,7 @@ func (s *server) listEvents(c echo.Context) error {
 // @Failure 403 {object} Problem "`forbidden`: operators have no access to the contents of an account."
 // @Failure 406 {object} Problem "`not-acceptable`: the Accept header does not admit `text/event-stream`."
 // @Failure 422 {object} Problem "`validation-failed`: `Last-Event-ID` is none, or is after the newest event of the account, as that of another account may be. Or the request has query parameters or a body, although it takes none."
-// @Failure 429 {object} Problem "`quota-exceeded`: the token has made too many requests, or follows too many streams of this node, or the client's address has shown too many bad tokens."
+// @Failure 429 {object} Problem "`quota-exceeded`: the token has made too many requests, it or its account follows too many streams of this node, or the client's address has shown too many bad tokens."
 // @Header 429 {integer} Retry-After "Seconds to wait"
 // @Failure 503 {object} Problem "`unavailable`: the request cannot be served at the moment, or this node has as many streams as it can."
 // @Header 503 {integer} Retry-After "Seconds to wait"

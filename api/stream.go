@@ -23,8 +23,8 @@ const (
 
 // Streams admits those who follow what happens in an account.
 type Streams interface {
-	// Watch answers [errs.QuotaExceeded] when the caller follows too much already, and [errs.Unavailable] when this process cannot have
-	// another one.
+	// Watch answers [errs.QuotaExceeded] when the caller or the account follows too much already, and [errs.Unavailable] when this process
+	// cannot have another one.
 	Watch(accountID, caller string) (*live.Watcher, error)
 }
 
